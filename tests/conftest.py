@@ -1,0 +1,28 @@
+"""Data that several tests share."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+
+def simulate(n_assets=8, n_periods=120, seed=0, noise=0.001):
+    """Fat-tailed returns with a common factor, and a benchmark that the assets cannot replicate exactly."""
+    rng = np.random.default_rng(seed)
+    market = 0.008 * rng.standard_t(5, (n_periods, 1))
+    X = market * rng.uniform(0.5, 1.5, n_assets) + 0.01 * rng.standard_t(5, (n_periods, n_assets))
+    y = X @ rng.dirichlet(np.ones(n_assets)) + noise * rng.standard_normal(n_periods)
+    return X, y
+
+
+@pytest.fixture
+def market():
+    """Arrays of 120 periods and 8 assets."""
+    return simulate()
+
+
+@pytest.fixture
+def frames():
+    """The same as a DataFrame and a Series with dates and names."""
+    X, y = simulate()
+    dates = pd.bdate_range("2020-01-01", periods=len(X), name="Date")
+    return pd.DataFrame(X, index=dates, columns=list("ABCDEFGH")), pd.Series(y, index=dates, name="Index")

@@ -1,0 +1,204 @@
+"""Proofs: the bound is never above the optimum, whatever multipliers it is given, and is tight with the right ones."""
+
+import dataclasses
+
+import cvxpy as cp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose
+
+from trackfolio import MinTrackingError
+from trackfolio._position import Position
+from trackfolio.certificate import certify, implied_bounds
+from trackfolio.constraints import Constraint, Exposure, MaxTurnover
+from trackfolio.exceptions import AccuracyWarning
+from trackfolio.problem import Problem
+from trackfolio.risks import Risk, RootMeanSquare, StandardDeviation, Variance
+from trackfolio.solvers import Conic, solve
+
+from .conftest import simulate
+
+
+def problem(risk=None, seed=0, **changes):
+    X, y = simulate(seed=seed)
+    n = X.shape[1]
+    defaults = dict(
+        names=[f"x{i}" for i in range(n)],
+        risk=RootMeanSquare() if risk is None else risk,
+        position=Position(X, y),
+        lower=np.zeros(n),
+        upper=np.full(n, 0.4),
+        constraints=[
+            ("exposure", Exposure(np.arange(n), 2.0, 3.0)),
+            ("maxturnover", MaxTurnover(0.2)),
+        ],
+        previous_weights=np.full(n, 1 / n),
+    )
+    return Problem(**defaults | changes)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 5),
+    spread=st.sampled_from([1e-9, 1e-5, 1e-3, 1.0]),
+    draw=st.integers(0, 10**6),
+    risk=st.sampled_from([RootMeanSquare(), StandardDeviation(), Variance()]),
+)
+def test_wrong_multipliers_never_give_a_false_bound(seed, spread, draw, risk):
+    case = problem(risk, seed)
+    solution = solve(case)
+    rng = np.random.default_rng(draw)
+    unit = spread * case.scale
+    wrong = dataclasses.replace(
+        solution,
+        weights=solution.weights + spread * rng.standard_normal(8),
+        row_duals=solution.row_duals + unit * rng.standard_normal(len(solution.row_duals)),
+        absolute_duals={name: nu + unit * rng.standard_normal() for name, nu in solution.absolute_duals.items()},
+    )
+    assert certify(case, wrong).lower_bound <= solution.objective + 1e-9 * case.scale
+
+
+@pytest.mark.parametrize("risk", [RootMeanSquare(), StandardDeviation(), Variance()], ids=lambda r: type(r).__name__)
+def test_right_multipliers_close_the_gap_and_feasible_portfolios_stay_above(risk):
+    case = problem(risk)
+    solution = solve(case)
+    assert solution.certificate.kind == "bound"
+    assert solution.status == "optimal"
+    assert abs(solution.gap) < 1e-8
+    # Random portfolios between the previous weights and any mixture respect all limits by construction or are left out.
+    rng = np.random.default_rng(0)
+    tried = 0
+    for w in rng.dirichlet(np.ones(8), 20_000):
+        if case.violation(w) == 0:
+            tried += 1
+            assert case.value(w) >= solution.lower_bound
+    assert tried > 5
+
+
+@pytest.mark.parametrize("risk", [RootMeanSquare(), StandardDeviation(), Variance()], ids=lambda r: type(r).__name__)
+@pytest.mark.parametrize("solver", [None, Conic()], ids=["automatic", "conic"])
+def test_multipliers_are_the_derivatives(risk, solver):
+    X, y = simulate()
+    step = 1e-4
+
+    def objective(budget=1.0, upper=2.0, least=0.0, turnover=None):
+        constraints = [Exposure(np.arange(8), -np.inf, upper)] + ([MaxTurnover(turnover)] if turnover else [])
+        model = MinTrackingError(
+            risk,
+            budget=budget,
+            min_weights={"x3": least},
+            max_weights=0.4,
+            constraints=constraints,
+            solver=solver,
+        )
+        return model.fit(X, y, previous_weights=np.full(8, 1 / 8)).solution_
+
+    multipliers = objective().multipliers
+    assert multipliers["exposure"] > 0
+    for name, change, toward in (("budget", {"budget": 1.0}, 1), ("exposure", {"upper": 2.0}, 1)):
+        ((parameter, value),) = change.items()
+        up, down = (objective(**{parameter: value + sign * step}).objective for sign in (1, -1))
+        assert_allclose(multipliers[name], toward * (down - up) / (2 * step), rtol=1e-4, err_msg=name)
+    held = objective(least=0.3)  # more than it would hold by itself: the bound binds
+    up, down = (objective(least=0.3 + sign * step).objective for sign in (1, -1))
+    assert_allclose(held.multipliers["min_weights"][3], (up - down) / (2 * step), rtol=1e-4)
+    turned = objective(upper=7.0, turnover=0.1)
+    up, down = (objective(upper=7.0, turnover=0.1 + sign * step).objective for sign in (1, -1))
+    assert_allclose(turned.multipliers["maxturnover"], (down - up) / (2 * step), rtol=1e-4)
+
+
+def test_infinite_bounds_are_tightened_by_the_other_limits():
+    case = problem(upper=np.full(8, np.inf), constraints=[])
+    lower, upper = implied_bounds(case)
+    assert_allclose((lower, upper), (np.zeros(8), np.ones(8)))  # long-only, sum 1: none above 1
+    case = problem(lower=np.full(8, -np.inf), upper=np.full(8, np.inf))
+    lower, upper = implied_bounds(case)
+    assert_allclose((lower, upper), (np.full(8, 1 / 8 - 0.4), np.full(8, 1 / 8 + 0.4)))  # one-way turnover of 0.2
+    free = problem(lower=np.full(8, -np.inf), upper=np.full(8, np.inf), constraints=[])
+    assert np.isinf(implied_bounds(free)[0]).all()
+    solution = solve(free)
+    assert 0 <= solution.gap < 1e-8  # by the curvature
+
+
+def test_no_bound_is_said_to_be_none():
+    """With free weights and fewer rows than assets there is no curvature; an optimum of 0 needs no proof."""
+    X, y = simulate(12, 5)
+    model = MinTrackingError(Variance(), min_weights=None, max_weights=None).fit(X, y)
+    assert 0 <= model.solution_.lower_bound < 1e-15
+    shortfall = problem(Shortfall(), lower=np.full(8, -np.inf), upper=np.full(8, np.inf), constraints=[])
+    with pytest.warns(AccuracyWarning):  # at a kink, one subgradient proves little
+        found = solve(problem(Shortfall()))
+    solution = dataclasses.replace(found, row_duals=np.zeros(1), absolute_duals={})
+    assert certify(shortfall, solution).lower_bound == -np.inf
+
+
+class Shortfall(Risk):
+    """Mean shortfall, with a subgradient: enough for a proof."""
+
+    def expression(self, returns, sample_weight=None):
+        return cp.sum(cp.pos(-returns)) / returns.shape[0]
+
+    def gradient(self, returns, sample_weight=None):
+        return -1.0 * (returns < 0) / len(returns)
+
+
+class Unproven(Risk):
+    def expression(self, returns, sample_weight=None):
+        return cp.norm(returns) / np.sqrt(returns.shape[0])
+
+
+class Concentration(Constraint):
+    def __init__(self, limit):
+        self.limit = limit
+
+    def constraints(self, problem, w):
+        return [cp.sum_squares(w) <= self.limit]
+
+
+@pytest.mark.parametrize(
+    ("risk", "constraints"),
+    [
+        (Unproven(), []),
+        (RootMeanSquare(), [Concentration(0.2)]),
+        (Variance(), [Concentration(0.2)]),
+    ],
+    ids=["risk", "constraint", "variance"],
+)
+def test_residuals_where_no_bound_can_be_proven(risk, constraints):
+    X, y = simulate()
+    model = MinTrackingError(risk, constraints=constraints).fit(X, y)
+    proof = model.solution_.certificate
+    assert proof.kind == "residuals"
+    assert model.solution_.status == "optimal"
+    assert max(abs(proof.gap), proof.primal_violation, proof.stationarity, proof.complementarity) < 1e-8
+    if not constraints:
+        assert_allclose(proof.objective, MinTrackingError().fit(X, y).solution_.objective, rtol=1e-8)
+    else:
+        assert model.weights_ @ model.weights_ <= 0.2 + 1e-9
+        assert model.solution_.multipliers["concentration"] > 0
+        step = 1e-5
+        up, down = (
+            MinTrackingError(risk, constraints=[Concentration(0.2 + s)]).fit(X, y).solution_.objective
+            for s in (step, -step)
+        )
+        assert_allclose(model.solution_.multipliers["concentration"], (down - up) / (2 * step), rtol=1e-3)
+
+
+def test_residuals_see_a_wrong_point():
+    case = problem(Unproven(), constraints=[])
+    solution = solve(case)
+    x, z = solution.cone_point
+    assert certify(case, dataclasses.replace(solution, cone_point=(x + 1e-3, z))).primal_violation > 1e-4
+    assert certify(case, dataclasses.replace(solution, cone_point=(x, z * 1.01))).stationarity > 1e-4
+    assert certify(case, dataclasses.replace(solution, cone_point=None)).lower_bound == -np.inf
+
+
+def test_a_poor_answer_is_called_inaccurate():
+    X, y = simulate()
+    loose = Conic(options={"tol_gap_abs": 1e-2, "tol_gap_rel": 1e-2, "tol_feas": 1e-2})
+    with pytest.warns(AccuracyWarning, match="above the tolerance of 1e-08"):
+        model = MinTrackingError(solver=loose).fit(X, y)
+    assert model.solution_.status == "inaccurate"
+    assert model.solution_.gap > 1e-8

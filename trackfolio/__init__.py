@@ -1,0 +1,37 @@
+"""Index tracking and benchmark-relative portfolios, as scikit-learn estimators.
+
+``fit(X, y)`` on asset returns `X` and benchmark returns `y`; ``predict(X)`` gives a `Portfolio`, which is array-like
+of its own returns, so that every metric of scikit-learn scores it. Every solution carries a proof: see
+:mod:`trackfolio.certificate`.
+"""
+
+from trackfolio import (
+    certificate,
+    constraints,
+    datasets,
+    exceptions,
+    metrics,
+    problem,
+    risks,
+    solvers,
+    testing,
+)
+from trackfolio.portfolio import Portfolio
+from trackfolio.tracking import MinTrackingError
+
+__all__ = [
+    "MinTrackingError",
+    "Portfolio",
+    "__version__",
+    "certificate",
+    "constraints",
+    "datasets",
+    "exceptions",
+    "metrics",
+    "problem",
+    "risks",
+    "solvers",
+    "testing",
+]
+
+__version__ = "0.1.0"

@@ -1,0 +1,233 @@
+"""From data to fitted attributes: validate, build the problem, solve, keep plain arrays."""
+
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from trackfolio._position import Position, check_covariance
+from trackfolio._terms import NamedTermsMixin, named
+from trackfolio._validation import (
+    Array,
+    asset_names,
+    check_same_index,
+    finite_per_asset,
+    per_asset,
+    refuse_non_finite,
+    warn_if_prices,
+)
+from trackfolio.constraints import Constraint
+from trackfolio.portfolio import Portfolio
+from trackfolio.problem import Problem
+from trackfolio.risks import Risk
+from trackfolio.solvers import solve
+
+
+class PortfolioEstimator(NamedTermsMixin, BaseEstimator):
+    """What all estimators of optimal portfolios share; subclasses say which risk of which position is minimised."""
+
+    _term_lists: ClassVar[dict[str, type]] = {"constraints": Constraint}
+
+    risk: Risk | None
+    budget: Any
+    min_weights: Any
+    max_weights: Any
+    benchmark_weights: Any
+    constraints: Any
+    solver: Any
+
+    def predict(self, X: Any) -> Portfolio:
+        """Hold the fitted weights over the periods of X.
+
+        The weights are held constant, that is rebalanced every period; for drifting holdings see the backtest.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_periods, n_assets)
+            Simple returns of the assets, per period.
+
+        Returns
+        -------
+        Portfolio
+            Array-like: its own returns. Knows its benchmark where `benchmark_weights` is given.
+        """
+        check_is_fitted(self)
+        values = self._validated(X, reset=False)
+        names = self._names(X)
+        warn_if_prices(values, names)
+        portfolio = Portfolio(X if hasattr(X, "columns") else values, self.weights_)
+        weights = self.benchmark_weights_
+        return portfolio if weights is None else portfolio.relative_to(benchmark_weights=weights)
+
+    def fit_predict(self, X: Any, y: Any = None, **fit_params: Any) -> Portfolio:
+        """Fit, and hold the weights over the same periods: the portfolio in sample."""
+        return self.fit(X, y, **fit_params).predict(X)  # type: ignore[no-any-return]  # subclasses define fit
+
+    # Building.
+
+    @property
+    def _precomputed(self) -> bool:
+        covariance = getattr(self.risk, "covariance", None)
+        return isinstance(covariance, str) and covariance == "precomputed"
+
+    def _fit(self, risk: Risk, X: Any, y: Any, previous_weights: Any, sample_weight: Any) -> Self:
+        """Minimise a risk of the position against the benchmark."""
+        position, names, benchmark_weights = self._position(X, y, sample_weight)
+        problem = Problem(
+            names=names,
+            risk=risk,
+            position=position,
+            lower=per_asset(
+                self.min_weights,
+                names,
+                "min_weights",
+                default=-np.inf if self.min_weights is None else 0.0,
+            ),
+            upper=per_asset(
+                self.max_weights,
+                names,
+                "max_weights",
+                default=np.inf if self.max_weights is None else 1.0,
+            ),
+            budget=_budget(self.budget),
+            constraints=named(self.constraints, "constraints", Constraint),
+            benchmark_weights=benchmark_weights,
+            previous_weights=_previous_weights(previous_weights, names),
+        )
+        self.solution_ = solve(problem, self.solver)
+        self.weights_ = self.solution_.weights
+        return self
+
+    def _position(self, X: Any, y: Any, sample_weight: Any) -> tuple[Position, list[str], Array | None]:
+        """Data as the risks see them, names of the assets, and weights of the benchmark if they are given."""
+        if self._precomputed:
+            return self._position_of_covariance(X, y, sample_weight)
+        if y is None:
+            values = self._validated(X, y=None, reset=True)
+            target = None
+        else:
+            check_same_index(X, y)
+            values, target = self._validated(X, y=y, reset=True)
+            warn_if_prices(target, ["y"], "y")
+        names = self._names(X)
+        warn_if_prices(values, names)
+        weights = self.benchmark_weights_ = self._benchmark_weights(names, X)
+        by_weights = weights if target is None else None
+        target = values @ weights if target is None and weights is not None else target
+        checked = None if sample_weight is None else _sample_weight(sample_weight, values)
+        return (
+            Position(values, target, benchmark_weights=by_weights, sample_weight=checked),
+            names,
+            weights,
+        )
+
+    def _position_of_covariance(
+        self, sigma: Any, y: Any, sample_weight: Any
+    ) -> tuple[Position, list[str], Array | None]:
+        for name, value in (("y", y), ("sample_weight", sample_weight)):
+            if value is not None:
+                raise ValueError(
+                    f"covariance='precomputed' takes fit(Sigma) alone: {name} has no meaning here, leave it out."
+                )
+        # Checked first, so that a matrix of returns gets the sentence that helps.
+        if np.ndim(sigma) == 2 and np.shape(sigma)[0] != np.shape(sigma)[1]:
+            raise ValueError(
+                f"covariance='precomputed' expects a square covariance matrix, got shape {np.shape(sigma)}; "
+                "for returns use covariance=None."
+            )
+        matrix = check_covariance(self._validated(sigma, reset=True), "The covariance matrix")
+        names = self._names(sigma)
+        weights = self.benchmark_weights_ = self._benchmark_weights(names, None)
+        if weights is None:
+            raise ValueError(
+                "covariance='precomputed' needs benchmark_weights: without returns there is no other benchmark."
+            )
+        return Position(None, benchmark_weights=weights, covariance=matrix), names, weights
+
+    def _validated(self, X: Any, *, reset: bool, **y: Any) -> Any:
+        """Validation by scikit-learn, with the place of a NaN or infinity."""
+        if reset:
+            _refuse_repeated_columns(X)
+        numeric = {"y_numeric": True} if y.get("y") is not None else {}
+        try:
+            return validate_data(self, X, dtype=np.float64, reset=reset, **y, **numeric)
+        except ValueError:
+            refuse_non_finite(X)
+            if y.get("y") is not None:
+                refuse_non_finite(y["y"], "y")
+            raise
+
+    def _names(self, X: Any) -> list[str]:
+        names = getattr(self, "feature_names_in_", None)
+        return asset_names(getattr(X, "columns", None) if names is None else names, self.n_features_in_)
+
+    def _benchmark_weights(self, names: list[str], X: Any) -> Array | None:
+        weights = self.benchmark_weights
+        if weights is None:
+            return None
+        if isinstance(weights, pd.DataFrame):
+            weights = _last_known(weights, getattr(X, "index", None))
+        return finite_per_asset(weights, names, "benchmark_weights")
+
+
+def _refuse_repeated_columns(X: Any) -> None:
+    columns = getattr(X, "columns", None)
+    if isinstance(columns, pd.Index) and not columns.is_unique:
+        name = columns[columns.duplicated()][0]
+        raise ValueError(f"X has two columns with the name {name!r}; names must tell assets apart.")
+
+
+def _last_known(table: pd.DataFrame, dates: Any) -> pd.Series:
+    """Row of a date-indexed table on or before the last date of X."""
+    if not isinstance(dates, pd.DatetimeIndex) or not isinstance(table.index, pd.DatetimeIndex):
+        raise ValueError(
+            "benchmark_weights as a DataFrame needs dates as its index, and dates as the index of X; or "
+            "give one row of it."
+        )
+    last = dates.max()
+    known = table.loc[table.index <= last]
+    if known.empty:
+        raise ValueError(
+            f"benchmark_weights begins at {table.index.min():%Y-%m-%d}, after the last date of X, {last:%Y-%m-%d}."
+        )
+    row: pd.Series = known.loc[known.index.max()]
+    return row
+
+
+def _budget(budget: Any) -> tuple[float, float]:
+    """Smallest and largest sum of the weights."""
+    try:
+        lower, upper = (float(b) for b in (budget if isinstance(budget, tuple | list) else (budget, budget)))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"budget must be a number or a pair (lower, upper), got {budget!r}.") from error
+    if not lower <= upper or lower == np.inf or upper == -np.inf:
+        raise ValueError(f"budget must be a number or a pair with lower <= upper, got {budget!r}.")
+    return lower, upper
+
+
+def _previous_weights(previous_weights: Any, names: list[str]) -> Array | None:
+    if previous_weights is None:
+        return None
+    try:
+        return finite_per_asset(previous_weights, names, "previous_weights")
+    except ValueError as error:
+        raise ValueError(
+            f"{error} previous_weights holds one number for every asset; note that scikit-learn's "
+            "cross-validation slices arrays that are "
+            "as long as X: pass a dict or Series by name there."
+        ) from error
+
+
+def _sample_weight(sample_weight: Any, X: Array) -> Array:
+    refuse_non_finite(sample_weight, "sample_weight")
+    weights: Array = _check_sample_weight(sample_weight, X, dtype=np.float64)
+    if (weights < 0).any():
+        row = int(np.flatnonzero(weights < 0)[0])
+        raise ValueError(
+            f"sample_weight of row {row} is {weights[row]:g}; weights are repetitions, give numbers of at least 0."
+        )
+    if not weights.any():
+        raise ValueError("sample_weight is 0 in every row: no data are left.")
+    return weights

@@ -1,0 +1,69 @@
+"""The table of a portfolio's measures."""
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.exceptions import UndefinedMetricWarning
+
+
+@dataclass(frozen=True)
+class _Row:
+    """One measure: a method of the portfolio, and the columns in which it has a meaning."""
+
+    label: str
+    method: str
+    columns: tuple[str, ...]
+    least_periods: int = 1
+
+
+PER_PERIOD, ANNUALISED, OVERALL = COLUMNS = ("per period", "annualised", "overall")
+_RATE = (PER_PERIOD, ANNUALISED)
+_TOTAL = (ANNUALISED, OVERALL)
+
+_OWN = (
+    _Row("mean return", "mean_return", _RATE),
+    _Row("volatility", "volatility", _RATE, 2),
+    _Row("Sharpe ratio", "sharpe_ratio", _RATE, 2),
+    _Row("compounded return", "compounded_return", _TOTAL),
+    _Row("maximum drawdown", "max_drawdown", (OVERALL,)),
+    _Row("maximum drawdown, compounded", "max_drawdown", (OVERALL,)),
+)
+_RELATIVE = (
+    _Row("tracking RMSE", "tracking_rmse", _RATE),
+    _Row("tracking error", "tracking_error", _RATE, 2),
+    _Row("mean active return", "mean_active_return", _RATE),
+    _Row("information ratio", "information_ratio", _RATE, 2),
+    _Row("tracking difference", "tracking_difference", _TOTAL),
+    _Row("alpha", "alpha", _RATE, 2),
+    _Row("beta", "beta", (OVERALL,), 2),
+    _Row("squared correlation", "squared_correlation", (OVERALL,), 2),
+)
+_BY_WEIGHTS = (_Row("active share", "active_share", (OVERALL,)),)
+
+
+def summary_table(portfolio: Any) -> pd.DataFrame:
+    """Measures in rows; nan where one is not defined or cannot be annualised."""
+    rows = list(_OWN)
+    rows += _RELATIVE if portfolio.benchmark is not None else ()
+    rows += _BY_WEIGHTS if portfolio.benchmark_weights is not None else ()
+    with warnings.catch_warnings():
+        # What is not defined shows as nan.
+        warnings.simplefilter("ignore", UndefinedMetricWarning)
+        values = [[_value(portfolio, row, column) for column in COLUMNS] for row in rows]
+    index = pd.Index([row.label for row in rows], name="measure")
+    return pd.DataFrame(values, index=index, columns=list(COLUMNS), dtype=np.float64)
+
+
+def _value(portfolio: Any, row: _Row, column: str) -> float:
+    annualised = column == ANNUALISED
+    unknown = annualised and portfolio.periods_per_year is None
+    if column not in row.columns or len(portfolio) < row.least_periods or unknown:
+        return float("nan")
+    method: Callable[..., float] = getattr(portfolio, row.method)
+    if row.label.endswith(", compounded"):
+        return method(compounded=True)
+    return method(annualised=True) if annualised else method()

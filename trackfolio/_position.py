@@ -1,0 +1,166 @@
+"""What a risk is taken of: the portfolio itself, or the portfolio less its benchmark."""
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.utils.validation import has_fit_parameter
+
+from trackfolio._quadratic import FactorQuadratic, MatrixQuadratic, Quadratic, RowsQuadratic
+from trackfolio._validation import Array, degrees_of_freedom
+
+
+class Position:
+    """Returns and covariances of ``X @ w`` (no benchmark), of ``X @ w - y``, or of holdings ``w - benchmark_weights``.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_periods, n_assets) or None
+        Asset returns; None where only a covariance is known.
+    y : ndarray of shape (n_periods,) or None
+        Benchmark returns.
+    benchmark_weights : ndarray of shape (n_assets,) or None
+        Weights of the benchmark, where it is given by weights rather than by returns: covariances are then taken of
+        the assets and `w - benchmark_weights`, otherwise of the joint matrix of `[X, y]`.
+    sample_weight : ndarray of shape (n_periods,) or None
+        Repetitions of each period.
+    covariance : ndarray of shape (n_assets, n_assets) or None
+        Given in place of X.
+    """
+
+    def __init__(
+        self,
+        X: Array | None,
+        y: Array | None = None,
+        *,
+        benchmark_weights: Array | None = None,
+        sample_weight: Array | None = None,
+        covariance: Array | None = None,
+    ) -> None:
+        self.X, self.y, self.benchmark_weights = X, y, benchmark_weights
+        self.sample_weight, self._covariance = sample_weight, covariance
+        given = X if covariance is None else covariance
+        assert given is not None, "X or covariance must be given"
+        self.n_assets = given.shape[1]
+        self._estimated: dict[int, MatrixQuadratic | FactorQuadratic] = {}
+
+    @property
+    def total_weight(self) -> float:
+        """Number of periods, repetitions counted."""
+        if self.sample_weight is not None:
+            return float(self.sample_weight.sum())
+        return float(len(self.rows))
+
+    @property
+    def rows(self) -> Array:
+        """Asset returns, of shape (n_periods, n_assets)."""
+        if self.X is None:
+            raise ValueError(
+                "Only a covariance was given (covariance='precomputed'), but a term needs returns period by period. "
+                "Fit on returns X, or use a risk and constraints that need the covariance alone."
+            )
+        return self.X
+
+    def returns(self, w: Array) -> Array:
+        """Returns at given weights, of shape (n_periods,)."""
+        portfolio: Array = self.rows @ w
+        return portfolio if self.y is None else portfolio - self.y
+
+    def expression(self, w: Any) -> Any:
+        """Returns as a cvxpy expression of the weights."""
+        return self.rows @ w if self.y is None else self.rows @ w - self.y
+
+    def pull_back(self, gradient: Array) -> Array:
+        """Turn a gradient with respect to the returns into one with respect to the weights: X' g."""
+        return gradient @ self.rows
+
+    @cached_property
+    def second_moment(self) -> Quadratic:
+        """Mean of squared returns, as a quadratic of the weights."""
+        return RowsQuadratic(self.rows, self.y, self.sample_weight, self.total_weight, centered=False)
+
+    @cached_property
+    def variance(self) -> Quadratic:
+        """Sample variance of the returns (denominator: number of periods - 1), as a quadratic of the weights."""
+        divisor = degrees_of_freedom(self.total_weight)
+        return RowsQuadratic(self.rows, self.y, self.sample_weight, divisor, centered=True)
+
+    def covariance(self, estimator: Any) -> MatrixQuadratic | FactorQuadratic:
+        """Ex-ante variance by a covariance estimator, fitted here on a clone, or by the given matrix."""
+        if id(estimator) not in self._estimated:
+            self._estimated[id(estimator)] = self._estimate(estimator)
+        return self._estimated[id(estimator)]
+
+    def _estimate(self, estimator: Any) -> MatrixQuadratic | FactorQuadratic:
+        n = self.n_assets
+        reference = np.zeros(n) if self.benchmark_weights is None else self.benchmark_weights
+        if isinstance(estimator, str):
+            if self._covariance is None:
+                raise ValueError("covariance='precomputed' needs fit(Sigma) with a covariance matrix; got returns.")
+            return MatrixQuadratic(self._covariance, reference, n)
+        if self._covariance is not None:
+            raise ValueError("A covariance matrix was given, so covariance must be 'precomputed'.")
+        data = self.rows
+        if self.benchmark_weights is None and self.y is not None:
+            data, reference = np.column_stack([data, self.y]), np.append(np.zeros(n), 1.0)
+        return _form(_fitted(estimator, data, self.sample_weight), reference, n)
+
+
+def _fitted(estimator: Any, data: Array, sample_weight: Array | None) -> Any:
+    name = type(estimator).__name__
+    if sample_weight is None:
+        return clone(estimator).fit(data)
+    if not has_fit_parameter(estimator, "sample_weight"):
+        raise ValueError(
+            f"sample_weight was given, but {name}.fit does not take it. "
+            "Leave the weights out, or use a covariance estimator that takes them (or covariance=None)."
+        )
+    return clone(estimator).fit(data, sample_weight=sample_weight)
+
+
+def _form(fitted: Any, reference: Array, n_assets: int) -> MatrixQuadratic | FactorQuadratic:
+    """Covariance of a fitted estimator, as factors where it has them."""
+    name, n = type(fitted).__name__, len(reference)
+    loadings, specific = (np.asarray(getattr(fitted, part, np.nan)) for part in ("components_", "noise_variance_"))
+    if loadings.ndim == 2 and loadings.shape[1] == n and specific.shape == (n,):
+        return FactorQuadratic(loadings, specific, reference, n_assets)
+    if hasattr(fitted, "covariance_"):
+        matrix = fitted.covariance_
+    elif hasattr(fitted, "get_covariance"):
+        matrix = fitted.get_covariance()
+    else:
+        raise TypeError(
+            f"covariance={name}() has neither covariance_ nor get_covariance() after fit; see sklearn.covariance."
+        )
+    matrix = check_covariance(np.array(matrix, dtype=np.float64), f"the covariance of {name}")
+    if len(matrix) != n:
+        raise ValueError(f"The covariance of {name} has shape {matrix.shape}; expected ({n}, {n}).")
+    return MatrixQuadratic(matrix, reference, n_assets)
+
+
+def check_covariance(matrix: Array, what: str) -> Array:
+    """Refuse what is no covariance matrix: not square, not symmetric, or with a negative eigenvalue."""
+    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
+        raise ValueError(f"{what} must be square, got shape {matrix.shape}.")
+    if not np.isfinite(matrix).all():
+        i, j = np.argwhere(~np.isfinite(matrix))[0]
+        raise ValueError(f"{what} contains NaN or infinity: first at row {i}, column {j}.")
+    scale = max(float(np.mean(np.abs(np.diagonal(matrix)))), np.finfo(float).tiny)
+    if np.max(np.abs(matrix - matrix.T)) > 1e-8 * scale:
+        i, j = np.unravel_index(np.argmax(np.abs(matrix - matrix.T)), matrix.shape)
+        raise ValueError(
+            f"{what} must be symmetric, but entry ({i}, {j}) is {matrix[i, j]:.6g} and ({j}, {i}) is "
+            f"{matrix[j, i]:.6g}."
+        )
+    matrix = (matrix + matrix.T) / 2
+    try:  # a Cholesky factorisation is the cheap test; eigenvalues are only computed for the message
+        np.linalg.cholesky(matrix + 1e-10 * scale * np.eye(len(matrix)))
+    except np.linalg.LinAlgError:
+        smallest = float(np.linalg.eigvalsh(matrix)[0])
+        if smallest < -1e-10 * scale:
+            raise ValueError(
+                f"{what} is not positive semidefinite: its smallest eigenvalue is {smallest:.3g}. "
+                "Repair it first (shrink it, or cut negative eigenvalues); nothing is repaired in silence."
+            ) from None
+    return matrix

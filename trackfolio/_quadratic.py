@@ -1,0 +1,146 @@
+"""Quadratic forms of the weights, kept in the form in which they come: rows of returns, a matrix, or factors.
+
+Every form offers two views of the same q(w):
+
+* ``gram()``: ``(M, h, c)`` with ``q(w) = w'Mw - 2h'w + c``, for methods that work on N x N matrices;
+* ``root()``: ``(R, r)`` with ``q(w) = ||Rw - r||²`` and few rows, for cones.
+
+``value`` and ``gradient`` are computed from differences, so an optimum of 0 is 0 and not the rounding error of three
+large numbers.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+import scipy.linalg
+
+from trackfolio._validation import Array
+
+Gram = tuple[Array, Array, float]
+Root = tuple[Array, Array]
+
+
+class Quadratic(Protocol):
+    """A convex quadratic function of the weights."""
+
+    def gram(self) -> Gram:
+        """(M, h, c) with q(w) = w'Mw - 2h'w + c."""
+
+    def root(self) -> Root:
+        """(R, r) with q(w) = ||Rw - r||²."""
+
+
+def mean_diagonal(quadratic: Quadratic) -> float:
+    """Mean over the assets of q(e_i): what each asset alone would cost. It is the scale s of DESIGN.md."""
+    matrix, linear, constant = quadratic.gram()
+    return max(float(np.mean(np.diagonal(matrix) - 2 * linear) + constant), 0.0)
+
+
+@dataclass(frozen=True)
+class RowsQuadratic:
+    """q(w) = Σ s_t (a_t - m)² / divisor with a = Xw - y, and m the weighted mean of a (`centered`) or 0."""
+
+    X: Array
+    y: Array | None
+    sample_weight: Array | None
+    divisor: float
+    centered: bool
+
+    def _rows(self) -> tuple[Array, Array]:
+        """Rows (D, d) with q(w) = ||Dw - d||² / divisor; copies only where rows are shifted or weighted."""
+        X, y, s = self.X, np.zeros(len(self.X)) if self.y is None else self.y, self.sample_weight
+        if self.centered:
+            X, y = X - np.average(X, axis=0, weights=s), y - np.average(y, weights=s)
+        if s is not None:
+            X, y = X * np.sqrt(s)[:, None], y * np.sqrt(s)
+        return X, y
+
+    @cached_property
+    def _gram(self) -> Gram:
+        D, d = self._rows()
+        return D.T @ D / self.divisor, d @ D / self.divisor, float(d @ d / self.divisor)
+
+    def gram(self) -> Gram:
+        """(M, h, c) with q(w) = w'Mw - 2h'w + c."""
+        return self._gram
+
+    def root(self) -> Root:
+        """(R, r) with q(w) = ||Rw - r||²: N + 1 rows at most, from a QR of [X, y], which keeps its full precision."""
+        rows = np.column_stack(self._rows()) / np.sqrt(self.divisor)
+        if len(rows) > rows.shape[1]:
+            rows = scipy.linalg.qr(rows, mode="r", check_finite=False, overwrite_a=True)[0][: rows.shape[1]]
+        return rows[:, :-1], rows[:, -1]
+
+
+@dataclass(frozen=True)
+class MatrixQuadratic:
+    """q(w) = z'Sz with z = (w, 0) - reference: S may have a benchmark as its last asset."""
+
+    matrix: Array
+    reference: Array
+    n_assets: int
+
+    def _difference(self, w: Array) -> Array:
+        z = -self.reference
+        z[: self.n_assets] += w
+        return z
+
+    def value(self, w: Array) -> float:
+        """q(w)."""
+        z = self._difference(w)
+        return max(float(z @ self.matrix @ z), 0.0)
+
+    def gradient(self, w: Array) -> Array:
+        """Gradient of q at w."""
+        return (2 * (self.matrix @ self._difference(w)))[: self.n_assets]
+
+    def gram(self) -> Gram:
+        """(M, h, c) with q(w) = w'Mw - 2h'w + c."""
+        n, pull = self.n_assets, self.matrix @ self.reference
+        return self.matrix[:n, :n], pull[:n], float(self.reference @ pull)
+
+    def root(self) -> Root:
+        """(R, r) with q(w) = ||Rw - r||², by eigenvectors, so that a singular S is no trouble."""
+        eigenvalues, vectors = np.linalg.eigh(self.matrix)
+        root = vectors.T * np.sqrt(np.maximum(eigenvalues, 0.0))[:, None]
+        return root[:, : self.n_assets], root @ self.reference
+
+
+@dataclass(frozen=True)
+class FactorQuadratic:
+    """q(w) = ||Lz||² + Σ d_i z_i² with z = (w, 0) - reference: K factors, specific variances d."""
+
+    loadings: Array
+    specific: Array
+    reference: Array
+    n_assets: int
+
+    def _difference(self, w: Array) -> Array:
+        z = -self.reference
+        z[: self.n_assets] += w
+        return z
+
+    def value(self, w: Array) -> float:
+        """q(w)."""
+        z = self._difference(w)
+        return float(np.sum((self.loadings @ z) ** 2) + np.sum(self.specific * z**2))
+
+    def gradient(self, w: Array) -> Array:
+        """Gradient of q at w."""
+        z = self._difference(w)
+        return (2 * (self.loadings.T @ (self.loadings @ z) + self.specific * z))[: self.n_assets]
+
+    def gram(self) -> Gram:
+        """(M, h, c) with q(w) = w'Mw - 2h'w + c."""
+        n = self.n_assets
+        matrix = self.loadings[:, :n].T @ self.loadings[:, :n]
+        matrix[np.diag_indices(n)] += self.specific[:n]
+        at_zero = np.zeros(n)
+        return matrix, -self.gradient(at_zero) / 2, self.value(at_zero)
+
+    def root(self) -> Root:
+        """(R, r) with q(w) = ||Rw - r||²: one row a factor and one an asset."""
+        root = np.vstack([self.loadings, np.diag(np.sqrt(self.specific))])
+        return root[:, : self.n_assets], root @ self.reference

@@ -1,0 +1,202 @@
+"""Input to arrays, by name where there are names, with a message that names the culprit."""
+
+import difflib
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from trackfolio.exceptions import PricesWarning
+
+Array = npt.NDArray[np.float64]
+
+# Returns are rarely all positive and never half the invested amount in a typical period; prices are both.
+_TYPICAL_PRICE = 0.5
+
+
+def asset_names(names: Iterable[object] | None, n_assets: int) -> list[str]:
+    """Names of the assets: those of the columns, or x0, x1, ... as scikit-learn calls them."""
+    return [f"x{i}" for i in range(n_assets)] if names is None else [str(name) for name in names]
+
+
+def suggest(name: object, known: Iterable[object]) -> str:
+    """Return ' Did you mean ...?' with the closest known name, or nothing."""
+    close = difflib.get_close_matches(str(name), [str(k) for k in known], n=1)
+    return f" Did you mean {close[0]!r}?" if close else ""
+
+
+def unknown_name(what: str, name: object, known: Sequence[object], kind: str = "asset") -> ValueError:
+    """Error for a name that is not there, with the closest one that is."""
+    listed = ", ".join(str(k) for k in known[:8]) + (", ..." if len(known) > 8 else "")
+    return ValueError(
+        f"{what} names the {kind} {name!r}, which is not there.{suggest(name, known)} Known {kind}s: {listed}."
+    )
+
+
+def per_asset(
+    value: Any,
+    names: Sequence[str],
+    what: str,
+    *,
+    default: float | None = None,
+    kind: str = "asset",
+) -> Array:
+    """Array of one number per asset (or per group: `kind` says what the names are of, for messages).
+
+    Parameters
+    ----------
+    value : float, array-like of shape (n_assets,), dict or Series by asset name, or None
+    names : sequence of str
+        Names of the assets, in the order of the columns of X.
+    what : str
+        What the value is, for messages.
+    default : float or None
+        Value of the assets that a dict or Series leaves out, and of `None`; when it is `None`, every asset must be
+        named.
+
+    Returns
+    -------
+    ndarray of shape (n_assets,)
+        A new array; infinities are kept, NaN is refused.
+    """
+    if value is None:
+        if default is None:
+            raise ValueError(f"{what} is missing: give one number per {kind}.")
+        return np.full(len(names), default)
+    if isinstance(value, pd.Series | Mapping):
+        return _by_name(value, names, what, default, kind)
+    try:
+        array = np.array(value, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"{what} must be numbers (a scalar, one per asset, or a dict or Series by name): {value!r}."
+        ) from error
+    if array.ndim > 1 or (array.ndim == 1 and array.size != len(names)):
+        raise ValueError(
+            f"{what} has shape {array.shape}, but there are {len(names)} {kind}s: give a scalar or one "
+            f"number per {kind}."
+        )
+    array = np.full(len(names), array) if array.ndim == 0 else array
+    _refuse_nan(array, names, what)
+    return array
+
+
+def _by_name(value: Any, names: Sequence[str], what: str, default: float | None, kind: str) -> Array:
+    labels = [str(label) for label in (value.index if isinstance(value, pd.Series) else value)]
+    numbers = list(value.to_numpy() if isinstance(value, pd.Series) else value.values())
+    position = {name: i for i, name in enumerate(names)}
+    array = np.full(len(names), np.nan if default is None else default)
+    seen: set[str] = set()
+    for label, number in zip(labels, numbers, strict=True):
+        if label not in position:
+            raise unknown_name(what, label, names, kind)
+        if label in seen:
+            raise ValueError(f"{what} names the {kind} {label!r} twice.")
+        seen.add(label)
+        try:
+            array[position[label]] = float(number)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{what} of {label!r} must be a number, got {number!r}.") from error
+        if np.isnan(array[position[label]]):
+            raise ValueError(f"{what} of {label!r} is NaN.")
+    missing = [name for name in names if name not in seen]
+    if missing and default is None:
+        raise ValueError(
+            f"{what} leaves out {', '.join(map(repr, missing[:5]))} ({len(missing)} of {len(names)} "
+            f"{kind}s): give each a value, 0 where it has none."
+        )
+    return array
+
+
+def _refuse_nan(array: Array, names: Sequence[str], what: str) -> None:
+    if np.isnan(array).any():
+        raise ValueError(f"{what} of {names[int(np.flatnonzero(np.isnan(array))[0])]!r} is NaN.")
+
+
+def finite_per_asset(value: Any, names: Sequence[str], what: str) -> Array:
+    """Like `per_asset` for one number an asset: no scalars, no defaults, no infinities."""
+    if np.ndim(value) == 0 and not isinstance(value, Mapping):
+        raise ValueError(f"{what} must give one number per asset, got {value!r}.")
+    array = per_asset(value, names, what)
+    if np.isinf(array).any():
+        raise ValueError(f"{what} of {names[int(np.flatnonzero(np.isinf(array))[0])]!r} is infinite.")
+    return array
+
+
+def degrees_of_freedom(total: float) -> float:
+    """Denominator of a sample variance: number of periods (repetitions counted) less one, which must be positive."""
+    if total <= 1:
+        raise ValueError(
+            f"A variance needs more than one period: got {total:g} (n_samples=1, or sample weights with so "
+            "small a sum)."
+        )
+    return total - 1
+
+
+def refuse_non_finite(X: Any, what: str = "X") -> None:
+    """Raise with the place of the first NaN or infinity; anything else is left to scikit-learn."""
+    try:
+        values = np.asarray(X)
+        values = values if np.iscomplexobj(values) else values.astype(np.float64, copy=False)
+    except (TypeError, ValueError):
+        return
+    # The sum is finite if (almost) every entry is: one cheap pass for good data.
+    if values.ndim not in (1, 2) or np.isfinite(values.sum()):
+        return
+    bad = np.argwhere(~np.isfinite(values))
+    if not len(bad):
+        return
+    kind = "NaN" if np.isnan(values[tuple(bad[0])]) else "infinity"
+    row = X.index[bad[0][0]] if hasattr(X, "index") and not callable(X.index) else bad[0][0]
+    column = (
+        f", column {X.columns[bad[0][1]]!r}"
+        if values.ndim == 2 and hasattr(X, "columns")
+        else f", column {bad[0][1]}"
+        if values.ndim == 2
+        else ""
+    )
+    raise ValueError(
+        f"Input {what} contains {kind}: first at row {row}{column} ({len(bad)} in all). "
+        "Remove or fill these returns yourself; nothing is filled in silence."
+    )
+
+
+def check_same_index(X: Any, y: Any, x_name: str = "X", y_name: str = "y") -> None:
+    """Refuse pandas X and y whose row labels differ, naming the first one that does."""
+    left, right = getattr(X, "index", None), getattr(y, "index", None)
+    if not isinstance(left, pd.Index) or not isinstance(right, pd.Index) or left is right or left.equals(right):
+        return
+    if len(left) != len(right):
+        odd = left.symmetric_difference(right, sort=False)
+        example = f"; {odd[0]} is in only one of them" if len(odd) else ""
+        raise ValueError(
+            f"{x_name} has {len(left)} rows and {y_name} has {len(right)}: their dates differ{example}. "
+            "Join them first, for example with trackfolio.datasets.prices_to_returns."
+        )
+    first = next(i for i, (a, b) in enumerate(zip(left, right, strict=True)) if a != b)
+    raise ValueError(
+        f"The dates of {x_name} and {y_name} differ: row {first} is {left[first]} in {x_name} and "
+        f"{right[first]} in {y_name}. "
+        "Rows are never aligned in silence: join or sort them first."
+    )
+
+
+def warn_if_prices(values: Array, names: Sequence[str], what: str = "X") -> None:
+    """Warn when a column looks like prices: every number positive, and typically above 0.5."""
+    columns = values.reshape(len(values), -1)
+    # Looking at the first rows first keeps the check free for real returns.
+    suspects = np.flatnonzero((columns[:10] > 0).all(axis=0))
+    suspects = suspects[(columns[:, suspects] > 0).all(axis=0)]
+    suspects = suspects[np.median(columns[:, suspects], axis=0) > _TYPICAL_PRICE] if len(suspects) else suspects
+    if len(suspects):
+        column = f"column {names[suspects[0]]!r} of {what}" if values.ndim == 2 else what
+        warnings.warn(
+            f"{column} looks like prices (all positive, median {np.median(columns[:, suspects[0]]):.3g}), "
+            "but returns are expected. "
+            "Convert with trackfolio.datasets.prices_to_returns.",
+            PricesWarning,
+            stacklevel=4,
+        )

@@ -1,0 +1,226 @@
+"""Proofs from the data and the returned values alone: nothing that a solver said is believed."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from trackfolio._cone_form import cone_form
+from trackfolio._terms import offers
+from trackfolio._validation import Array
+from trackfolio.problem import Certificate, Problem, Solution
+
+__all__ = ["certify"]
+
+Mask = npt.NDArray[np.bool_]
+
+
+def certify(problem: Problem, solution: Solution) -> Certificate:
+    r"""Compute objective, lower bound and violation of a solution from the data.
+
+    For a convex objective f with (sub)gradient g at the weights :math:`\hat w`, linear limits :math:`l \le Aw \le u`
+    with
+    multipliers :math:`\lambda`, limits :math:`\sum_i c_{ki} |w_i - m_{ki}| \le L_k` with multipliers :math:`\nu_k \ge
+    0`, every w within the limits has
+
+    .. math::
+
+        f(w) \ge f(\hat w) - g'\hat w + \lambda^{+\prime} l - \lambda^{-\prime} u - \nu' L
+        + \sum_i \min_{lower_i \le w_i \le upper_i} \Big( (g - A'\lambda)_i w_i + \sum_k \nu_k c_{ki} |w_i - m_{ki}|
+        \Big)
+
+    whatever the multipliers are: wrong ones give a weak bound, never a false one. Where a weight has an infinite
+    bound, the limits are first used to bound it; where that fails, the curvature of a quadratic objective is.
+
+    Parameters
+    ----------
+    problem : Problem
+        Data and terms.
+    solution : Solution
+        Weights and multipliers.
+
+    Returns
+    -------
+    Certificate
+        Of kind "bound"; of kind "residuals" where the risk has no `gradient` or a constraint is neither linear nor a
+        sum of absolute values.
+
+    Examples
+    --------
+    >>> from trackfolio import MinTrackingError
+    >>> from trackfolio.datasets import load_sp500
+    >>> X, y = load_sp500(start="2021-01-01", return_X_y=True)
+    >>> model = MinTrackingError().fit(X, y)
+    >>> model.solution_.certificate.kind, model.solution_.gap < 1e-8
+    ('bound', True)
+    """
+    w = solution.weights
+    objective, violation = problem.value(w), problem.violation(w)
+    provable = offers(problem.risk, "gradient") and all(
+        offers(term, "absolute_sum") for _, term in problem.other_terms()
+    )
+    residuals: dict[str, float] = {}
+    if provable:
+        bound = _lower_bound(problem, solution, objective)
+    else:
+        bound, residuals = _residuals(problem, solution)
+        violation = max(violation, residuals.pop("primal"))
+    bound = max(bound, problem.risk.least_value)
+    gap = (objective - bound) / max(abs(objective), problem.scale)
+    return Certificate("bound" if provable else "residuals", objective, bound, float(gap), violation, **residuals)
+
+
+def reduced_costs(problem: Problem, solution: Solution) -> Array:
+    """Gradient of the Lagrangian without the bounds: what a unit more of each asset would cost."""
+    gradient: Array = problem.risk.gradient_at(problem.position, solution.weights)
+    A, duals = problem.linear.A, solution.row_duals
+    return gradient if duals is None else gradient - A.T @ duals
+
+
+def _lower_bound(problem: Problem, solution: Solution, objective: float) -> float:
+    if solution.row_duals is None:
+        return -np.inf
+    w, (A, lower, upper) = solution.weights, problem.linear
+    # A multiplier of a side that does not exist proves nothing; without it, the bound is weaker but true.
+    duals = np.clip(
+        solution.row_duals,
+        np.where(np.isinf(upper), 0, -np.inf),
+        np.where(np.isinf(lower), 0, np.inf),
+    )
+    gradient = problem.risk.gradient_at(problem.position, w)
+    slope = gradient - A.T @ duals
+    sides = np.where(duals > 0, lower, np.where(duals < 0, upper, 0.0))
+    constant = float(duals @ sides) - float(gradient @ w)
+    minima = _minima(problem, solution.absolute_duals, slope)
+    constant -= sum(max(solution.absolute_duals.get(k, 0.0), 0.0) * s.limit for k, s in problem.absolute_sums.items())
+    free = ~np.isfinite(minima)
+    if not free.any():
+        return objective + constant + float(minima.sum())
+    return _bound_by_curvature(
+        problem,
+        objective,
+        constant + float(minima[~free].sum() + slope[free] @ w[free]),
+        slope,
+        free,
+    )
+
+
+def _minima(problem: Problem, absolute_duals: dict[str, float], slope: Array) -> Array:
+    """Minimum over each weight's interval of slope·w_i + Σ ν c |w_i - m|: at an end of the interval, or at a kink m."""
+    lower, upper = implied_bounds(problem)
+    sums = [(max(absolute_duals.get(name, 0.0), 0.0), s) for name, s in problem.absolute_sums.items()]
+    ends = [lower, upper, *(np.clip(s.centre, lower, upper) for _, s in sums)]
+    with np.errstate(invalid="ignore"):
+        values = []
+        for end in ends:
+            linear = np.where(slope == 0, 0.0, slope * end)
+            values.append(
+                linear
+                + sum(
+                    np.where(nu * s.coefficients == 0, 0.0, nu * s.coefficients * np.abs(end - s.centre))
+                    for nu, s in sums
+                )
+            )
+    minima: Array = np.min(values, axis=0)
+    return np.where(np.isnan(minima), -np.inf, minima)
+
+
+def _bound_by_curvature(problem: Problem, objective: float, constant: float, slope: Array, free: Mask) -> float:
+    """Bound where some weights are free: the least of slope'd + d'Sd, with S what a quadratic adds for them.
+
+    S is the Schur complement of the matrix on the free weights: whatever the others do, the quadratic is at least
+    d'Sd. In directions in which S is flat, the slope must be 0 up to the rounding with which it was computed; else
+    there is no bound.
+    """
+    if not offers(problem.risk, "quadratic"):
+        return -np.inf
+    matrix = problem.risk.quadratic(problem.position).gram()[0]
+    across = matrix[np.ix_(free, ~free)]
+    schur = (
+        matrix[np.ix_(free, free)] - across @ np.linalg.pinv(matrix[np.ix_(~free, ~free)], hermitian=True) @ across.T
+    )
+    curvature, directions = np.linalg.eigh((schur + schur.T) / 2)
+    along = directions.T @ slope[free]
+    rounding = len(matrix) * np.finfo(float).eps
+    curved = curvature > rounding * max(float(curvature[-1]), float(np.trace(matrix)))
+    gradient = problem.risk.gradient_at(problem.position, np.zeros(problem.n_assets))
+    if (np.abs(along[~curved]) > 100 * rounding * np.max(np.abs(gradient), initial=problem.scale)).any():
+        return -np.inf
+    decrease = float(np.sum(along[curved] ** 2 / (4 * curvature[curved])))
+    if not problem.risk.is_root:
+        return objective + constant - decrease
+    # The same inequality for the square of the objective, whose gradient is 2·objective times that of the root.
+    square = objective**2 + 2 * objective * constant - 4 * objective**2 * decrease
+    return float(np.sqrt(max(square, 0.0)))
+
+
+def implied_bounds(problem: Problem) -> tuple[Array, Array]:
+    """Bounds of the weights, infinite ones tightened by what the other limits imply."""
+    lower, upper = problem.lower.copy(), problem.upper.copy()
+    for s in problem.absolute_sums.values():
+        reach = np.divide(s.limit, s.coefficients, out=np.full(len(lower), np.inf), where=s.coefficients > 0)
+        lower, upper = np.maximum(lower, s.centre - reach), np.minimum(upper, s.centre + reach)
+    if np.isinf(lower).any() or np.isinf(upper).any():
+        A, row_lower, row_upper = problem.linear
+        for k in range(A.shape[0]):
+            row = A[[k]].toarray()[0] if hasattr(A, "toarray") else A[k]
+            for a, limit in ((row, row_upper[k]), (-row, -row_lower[k])):
+                if np.isfinite(limit):
+                    _tighten(a, limit, lower, upper)
+    return lower, upper
+
+
+def _tighten(a: Array, limit: float, lower: Array, upper: Array) -> None:
+    """Use a'w <= limit in place: each weight takes at most what the least of all others leaves."""
+    with np.errstate(invalid="ignore"):
+        least = np.where(a == 0, 0.0, np.where(a > 0, a * lower, a * upper))
+    infinite = np.isinf(least)
+    if infinite.sum() > 1:
+        return
+    rest = least[~infinite].sum() - np.where(infinite, 0.0, least)
+    where = (a != 0) & (infinite if infinite.any() else True)
+    reach = np.divide(limit - rest, a, out=np.zeros(len(a)), where=where)
+    up, down = where & (a > 0), where & (a < 0)
+    upper[up], lower[down] = np.minimum(upper, reach)[up], np.maximum(lower, reach)[down]
+
+
+def _residuals(problem: Problem, solution: Solution) -> tuple[float, dict[str, float]]:
+    """Dual objective and residuals of the cone form at the point that the solver returned."""
+    if solution.cone_point is None:
+        return -np.inf, {"primal": 0.0, "stationarity": np.inf, "complementarity": np.inf}
+    form = cone_form(problem)
+    data, _, inverse = form.canonical()
+    x, z = solution.cone_point
+    A, b, c = data["A"], data["b"], data["c"]
+    Px = data["P"] @ x if "P" in data else np.zeros(len(x))
+    s = b - A @ x
+    dual = float(inverse[-1]["offset"]) - 0.5 * float(x @ Px) - float(b @ z)
+    return form.declared(problem, dual), {
+        "primal": _outside(s, data["dims"], dual=False),
+        "stationarity": max(float(np.max(np.abs(Px + c + A.T @ z))), _outside(z, data["dims"], dual=True)),
+        "complementarity": abs(float(s @ z)),
+    }
+
+
+def _outside(v: Array, dims: Any, *, dual: bool) -> float:
+    """How far a vector is outside of a product of cones (zero, nonnegative, second-order, exponential) or its dual."""
+    if dims.psd or dims.p3d or getattr(dims, "pnd", None):
+        return np.inf  # not needed by any term so far; said openly rather than skipped
+    start = dims.zero + dims.nonneg
+    worst = [0.0, *(() if dual else np.abs(v[: dims.zero])), *(-v[dims.zero : start])]
+    for size in dims.soc:
+        worst.append(float(np.linalg.norm(v[start + 1 : start + size]) - v[start]))
+        start += size
+    for x, y, z in v[start : start + 3 * dims.exp].reshape(-1, 3):
+        worst.append(_outside_exponential_dual(x, y, z) if dual else _outside_exponential(x, y, z))
+    return float(max(worst))
+
+
+def _outside_exponential(x: float, y: float, z: float) -> float:
+    """Distance measure to y·exp(x/y) <= z, y > 0."""
+    return float(y * np.exp(min(x / y, 700.0)) - z) if y > 0 else float(max(x, -y, -z))
+
+
+def _outside_exponential_dual(u: float, v: float, w: float) -> float:
+    """Distance measure to -u·exp(v/u) <= e·w, u < 0."""
+    return float(-u * np.exp(min(v / u - 1, 700.0)) - w) if u < 0 else float(max(u, -v, -w))

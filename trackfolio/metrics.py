@@ -1,0 +1,393 @@
+"""Measures of a portfolio against its benchmark, as ``metric(y_true, y_pred)``.
+
+``y_true`` are the returns of the benchmark, ``y_pred`` those of the portfolio: array-likes, Series
+or a `Portfolio`. So every measure of returns goes into :func:`sklearn.metrics.make_scorer`. With
+``a = y_pred - y_true`` the active return, ``m`` periods a year, and for every measure of returns:
+
+* ``sample_weight``: repetitions of each period, weight 2 is the period twice.
+* ``periods_per_year``: None for the measure as it is, per period (the tracking difference: over
+  all periods); ``m`` for the same measure annualised. Nothing is annualised unasked.
+* Where a ratio is not defined, because its denominator is 0 up to rounding, the answer is nan with
+  an :class:`~sklearn.exceptions.UndefinedMetricWarning`, as in :mod:`sklearn.metrics`.
+* Wrong shapes, NaN, infinities, unequal lengths, and unequal dates where both sides have them, are
+  a `ValueError`. A standard deviation of one period is one, too.
+
+`active_share`, `ex_ante_tracking_error` and `turnover` compare weights, by name where there are
+names.
+"""
+
+import math
+import warnings
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.exceptions import UndefinedMetricWarning
+from sklearn.utils import check_array, check_consistent_length
+
+from trackfolio._frequency import check_periods_per_year
+from trackfolio._paths import growth
+from trackfolio._validation import Array, check_same_index
+from trackfolio._weight_measures import active_share, ex_ante_tracking_error, turnover
+from trackfolio.risks import RootMeanSquare, StandardDeviation
+
+__all__ = [
+    "active_share",
+    "alpha",
+    "beta",
+    "ex_ante_tracking_error",
+    "information_ratio",
+    "mean_active_return",
+    "squared_correlation",
+    "tracking_difference",
+    "tracking_error",
+    "tracking_rmse",
+    "turnover",
+]
+
+# Dispersion below this share of the largest return is rounding of the returns, not risk.
+_NOISE = 100 * np.finfo(np.float64).eps
+
+
+def tracking_rmse(
+    y_true: npt.ArrayLike,
+    y_pred: npt.ArrayLike,
+    *,
+    sample_weight: npt.ArrayLike | None = None,
+    periods_per_year: float | None = None,
+) -> float:
+    r"""Root mean square of the active return, :math:`\sqrt{\frac1T\sum_t a_t^2}`.
+
+    It divides by T and keeps the mean: a constant lag counts. With the tracking error,
+    RMSE² = var₀(a) + mean(a)², where var₀ divides by T.
+
+    Parameters
+    ----------
+    y_true, y_pred : array-like of shape (n_periods,)
+        Returns of the benchmark and of the portfolio.
+    sample_weight : array-like of shape (n_periods,), optional
+        Repetitions of each period.
+    periods_per_year : float, optional
+        If given, the RMSE is annualised, :math:`\times\sqrt m`.
+
+    Returns
+    -------
+    float
+        In units of returns, per period or annualised.
+
+    Examples
+    --------
+    >>> from trackfolio.metrics import tracking_rmse
+    >>> tracking_rmse([0.01, 0.02, 0.00, 0.01], [0.04, -0.02, 0.00, 0.01])
+    0.025
+    """
+    active, _, _, s = _active(y_true, y_pred, sample_weight)
+    return RootMeanSquare().value(active, s) * math.sqrt(_periods(periods_per_year))
+
+
+def tracking_error(
+    y_true: npt.ArrayLike,
+    y_pred: npt.ArrayLike,
+    *,
+    sample_weight: npt.ArrayLike | None = None,
+    periods_per_year: float | None = None,
+) -> float:
+    r"""Sample standard deviation of the active return, :math:`\sqrt{\sum_t(a_t-\bar a)^2/(T-1)}`.
+
+    A constant lag behind the benchmark costs nothing here; `tracking_rmse` counts it.
+
+    Parameters
+    ----------
+    y_true, y_pred, sample_weight, periods_per_year
+        As in `tracking_rmse`; with sample weights s, the denominator is Σs - 1.
+
+    Returns
+    -------
+    float
+        In units of returns, per period or annualised (:math:`\times\sqrt m`).
+
+    Raises
+    ------
+    ValueError
+        If there is one period only (Σs ≤ 1).
+
+    Examples
+    --------
+    >>> from trackfolio.metrics import tracking_error
+    >>> round(tracking_error([0.01, 0.01, 0.01], [0.02, 0.03, 0.04]), 12)
+    0.01
+    """
+    active, _, _, s = _active(y_true, y_pred, sample_weight)
+    return StandardDeviation().value(active, s) * math.sqrt(_periods(periods_per_year))
+
+
+def mean_active_return(
+    y_true: npt.ArrayLike,
+    y_pred: npt.ArrayLike,
+    *,
+    sample_weight: npt.ArrayLike | None = None,
+    periods_per_year: float | None = None,
+) -> float:
+    r"""Arithmetic mean of the active return, :math:`\bar a = \frac1T\sum_t a_t`.
+
+    Parameters
+    ----------
+    y_true, y_pred, sample_weight, periods_per_year
+        As in `tracking_rmse`.
+
+    Returns
+    -------
+    float
+        In units of returns, per period or annualised (× m).
+
+    Examples
+    --------
+    >>> from trackfolio.metrics import mean_active_return
+    >>> round(mean_active_return([0.01, 0.02], [0.02, 0.02], periods_per_year=12), 12)
+    0.06
+    """
+    active, _, _, s = _active(y_true, y_pred, sample_weight)
+    return float(np.average(active, weights=s)) * _periods(periods_per_year)
+
+
+def tracking_difference(
+    y_true: npt.ArrayLike,
+    y_pred: npt.ArrayLike,
+    *,
+    sample_weight: npt.ArrayLike | None = None,
+    periods_per_year: float | None = None,
+) -> float:
+    r"""Compounded return of the portfolio minus that of the benchmark, over all periods.
+
+    .. math:: \prod_t(1+p_t) - \prod_t(1+b_t) \qquad\text{or annualised}\qquad
+        \prod_t(1+p_t)^{m/T} - \prod_t(1+b_t)^{m/T}
+
+    It says where tracking ended up, the tracking error how much it swayed on the way (the terms
+    of the European regulator's guidelines on ETFs, ESMA/2014/937).
+
+    Parameters
+    ----------
+    y_true, y_pred, sample_weight
+        As in `tracking_rmse`.
+    periods_per_year : float, optional
+        If given, the difference of the two compound annual returns.
+
+    Returns
+    -------
+    float
+        In units of returns, over all periods or per year; nan (and a warning) per year where
+        wealth has become negative.
+
+    Examples
+    --------
+    >>> from trackfolio.metrics import tracking_difference
+    >>> round(tracking_difference([0.10, 0.10], [0.20, 0.00]), 12)
+    -0.01
+    """
+    _, benchmark, portfolio, s = _active(y_true, y_pred, sample_weight)
+    if periods_per_year is None:
+        return growth(portfolio, s) - growth(benchmark, s)
+    years = (len(portfolio) if s is None else float(s.sum())) / _periods(periods_per_year)
+    wealth = (growth(portfolio, s), growth(benchmark, s))
+    if not min(wealth) >= 0:
+        return _undefined("tracking difference a year", "a compounded return is below -100 %")
+    return float(wealth[0] ** (1 / years) - wealth[1] ** (1 / years))
+
+
+def information_ratio(
+    y_true: npt.ArrayLike,
+    y_pred: npt.ArrayLike,
+    *,
+    sample_weight: npt.ArrayLike | None = None,
+    periods_per_year: float | None = None,
+) -> float:
+    r"""Mean active return per unit of tracking error, :math:`\bar a / \mathrm{std}(a)`.
+
+    Annualised it is :math:`m\bar a/(\sqrt m\,\mathrm{std}(a))`, the arithmetic form [1]_.
+
+    Parameters
+    ----------
+    y_true, y_pred, sample_weight, periods_per_year
+        As in `tracking_rmse`.
+
+    Returns
+    -------
+    float
+        Without unit, per period or annualised; nan (and a warning) where the active return is
+        constant.
+
+    Raises
+    ------
+    ValueError
+        If there is one period only (Σs ≤ 1).
+
+    References
+    ----------
+    .. [1] T. H. Goodwin, The Information Ratio, Financial Analysts Journal 54(4), 1998.
+
+    Examples
+    --------
+    >>> from trackfolio.metrics import information_ratio
+    >>> round(information_ratio([0.01, 0.01, 0.01], [0.02, 0.03, 0.04]), 12)
+    2.0
+    """
+    active, benchmark, portfolio, s = _active(y_true, y_pred, sample_weight)
+    deviation = StandardDeviation().value(active, s)
+    if _is_noise(deviation, benchmark, portfolio):
+        return _undefined("information ratio", "the active return is constant")
+    return float(np.average(active, weights=s)) / deviation * math.sqrt(_periods(periods_per_year))
+
+
+def beta(y_true: npt.ArrayLike, y_pred: npt.ArrayLike, *, sample_weight: npt.ArrayLike | None = None) -> float:
+    r"""Slope of the portfolio's returns on those of the benchmark, :math:`cov(p,b)/var(b)`.
+
+    Parameters
+    ----------
+    y_true, y_pred, sample_weight
+        As in `tracking_rmse`.
+
+    Returns
+    -------
+    float
+        Without unit; nan (and a warning) where the benchmark's return is constant.
+
+    Examples
+    --------
+    >>> from trackfolio.metrics import beta
+    >>> round(beta([0.01, 0.02, 0.03], [0.03, 0.05, 0.07]), 12)
+    2.0
+    """
+    _, benchmark, portfolio, s = _active(y_true, y_pred, sample_weight)
+    slope = _slope(benchmark, portfolio, s)
+    return _undefined("beta", "the benchmark's return is constant") if slope is None else slope
+
+
+def alpha(
+    y_true: npt.ArrayLike,
+    y_pred: npt.ArrayLike,
+    *,
+    sample_weight: npt.ArrayLike | None = None,
+    periods_per_year: float | None = None,
+) -> float:
+    r"""Mean return beyond what beta explains, :math:`\bar p - \beta\,\bar b`.
+
+    The intercept of the regression of p on b (Jensen's alpha, with returns in place of excess
+    returns over a risk-free rate: subtract that from both first if you want it).
+
+    Parameters
+    ----------
+    y_true, y_pred, sample_weight, periods_per_year
+        As in `tracking_rmse`.
+
+    Returns
+    -------
+    float
+        In units of returns, per period or annualised (× m); nan (and a warning) where the
+        benchmark's return is constant.
+
+    Examples
+    --------
+    >>> from trackfolio.metrics import alpha
+    >>> round(alpha([0.01, 0.02, 0.03], [0.03, 0.05, 0.07]), 12)
+    0.01
+    """
+    _, benchmark, portfolio, s = _active(y_true, y_pred, sample_weight)
+    slope = _slope(benchmark, portfolio, s)
+    if slope is None:
+        return _undefined("alpha", "the benchmark's return is constant")
+    intercept = np.average(portfolio, weights=s) - slope * np.average(benchmark, weights=s)
+    return float(intercept) * _periods(periods_per_year)
+
+
+def squared_correlation(
+    y_true: npt.ArrayLike, y_pred: npt.ArrayLike, *, sample_weight: npt.ArrayLike | None = None
+) -> float:
+    r"""Squared correlation of portfolio and benchmark, :math:`cov(p,b)^2/(var(p)\,var(b))`.
+
+    Not :func:`sklearn.metrics.r2_score`, which takes the portfolio itself as the prediction and
+    falls below 0 for a bad one: here level and scale of the portfolio do not matter.
+
+    Parameters
+    ----------
+    y_true, y_pred, sample_weight
+        As in `tracking_rmse`.
+
+    Returns
+    -------
+    float
+        From 0 to 1; nan (and a warning) where either return is constant.
+
+    Examples
+    --------
+    >>> from trackfolio.metrics import squared_correlation
+    >>> round(squared_correlation([0.01, 0.02, 0.03], [0.03, 0.05, 0.07]), 12)
+    1.0
+    """
+    _, benchmark, portfolio, s = _active(y_true, y_pred, sample_weight)
+    b, p = _centred(benchmark, s), _centred(portfolio, s)
+    variance = [float(np.average(c * c, weights=s)) for c in (b, p)]
+    if _is_noise(math.sqrt(variance[0]), benchmark) or _is_noise(math.sqrt(variance[1]), portfolio):
+        return _undefined("squared correlation", "a return is constant")
+    # One root at a time: the product of two variances of tiny returns would underflow.
+    correlation = np.average(b * p, weights=s) / math.sqrt(variance[0]) / math.sqrt(variance[1])
+    return min(float(correlation) ** 2, 1.0)
+
+
+def _active(
+    y_true: npt.ArrayLike, y_pred: npt.ArrayLike, sample_weight: npt.ArrayLike | None
+) -> tuple[Array, Array, Array, Array | None]:
+    """Validate; active return, return of the benchmark, of the portfolio, and sample weights."""
+    check_same_index(_dated(y_true), _dated(y_pred), "y_true", "y_pred")
+    check_consistent_length(y_true, y_pred, sample_weight)
+    benchmark, portfolio = _series(y_true, "y_true"), _series(y_pred, "y_pred")
+    s = None if sample_weight is None else _series(sample_weight, "sample_weight")
+    if s is not None and (s.min() < 0 or s.sum() == 0):
+        raise ValueError(
+            "sample_weight must be 0 or more, and not all 0: they are repetitions of the periods; "
+            f"the least is {s.min():g}, the sum {s.sum():g}."
+        )
+    return portfolio - benchmark, benchmark, portfolio, s
+
+
+def _series(values: npt.ArrayLike, what: str) -> Array:
+    array: Array = check_array(values, ensure_2d=False, dtype=np.float64, input_name=what)
+    if array.ndim != 1:
+        raise ValueError(
+            f"{what} must be one series of shape (n_periods,), got shape {array.shape}: pass one column at a time."
+        )
+    return array
+
+
+def _dated(values: Any) -> Any:
+    """Object that carries the dates: the returns of a Portfolio, or the values themselves."""
+    return values if getattr(values, "dates", None) is None else values.returns
+
+
+def _periods(periods_per_year: float | None) -> float:
+    return check_periods_per_year(periods_per_year) or 1.0
+
+
+def _centred(returns: Array, s: Array | None) -> Array:
+    return np.asarray(returns - np.average(returns, weights=s))
+
+
+def _is_noise(deviation: float, *returns: Array) -> bool:
+    return bool(deviation <= _NOISE * max(np.abs(r).max() for r in returns))
+
+
+def _undefined(measure: str, why: str) -> float:
+    warnings.warn(
+        f"The {measure} is not defined: {why}. It is set to nan.",
+        UndefinedMetricWarning,
+        stacklevel=3,
+    )
+    return float("nan")
+
+
+def _slope(benchmark: Array, portfolio: Array, s: Array | None) -> float | None:
+    """Beta, or None where the benchmark's return is constant."""
+    b, p = _centred(benchmark, s), _centred(portfolio, s)
+    variance = float(np.average(b * b, weights=s))
+    if _is_noise(math.sqrt(variance), benchmark):
+        return None
+    return float(np.average(b * p, weights=s)) / variance

@@ -1,0 +1,108 @@
+"""Any convex problem, through cvxpy."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+from trackfolio._cone_form import ConeForm, cone_form
+from trackfolio._validation import Array
+from trackfolio.exceptions import InfeasibleError, SolverFailure, UnboundedError
+from trackfolio.problem import Problem, Solution
+from trackfolio.solvers._base import Solver
+
+# Tighter than Clarabel's defaults (1e-8), so that two solvers agree to 1e-9 of the objective's scale.
+_TIGHT = {"tol_gap_abs": 1e-12, "tol_gap_rel": 1e-12, "tol_feas": 1e-12}
+
+
+class Conic(Solver):
+    """The general solver: writes the problem in cvxpy and hands it to a conic solver.
+
+    Parameters
+    ----------
+    solver : str, default="CLARABEL"
+        Name of the solver as in cvxpy. With another than Clarabel, terms without a `gradient` get no residuals, hence
+        no lower bound.
+    options : dict or None, default=None
+        Options for the solver, as keyword arguments of `cvxpy.Problem.solve`; None for tight tolerances with Clarabel.
+    tolerance : float, default=1e-8
+        Gap (relative) that the solution must reach; a larger one gives an `AccuracyWarning`.
+
+    Examples
+    --------
+    >>> from trackfolio import MinTrackingError
+    >>> from trackfolio.datasets import load_sp500
+    >>> from trackfolio.solvers import Conic
+    >>> X, y = load_sp500(start="2021-01-01", return_X_y=True)
+    >>> MinTrackingError(solver=Conic()).fit(X, y).solution_.solver
+    'Conic'
+    """
+
+    needs_of_constraints = ("rows", "constraints")
+
+    def __init__(
+        self,
+        solver: str = "CLARABEL",
+        options: dict[str, Any] | None = None,
+        tolerance: float = 1e-8,
+    ) -> None:
+        self.solver = solver
+        self.options = options
+        self.tolerance = tolerance
+
+    def solve(self, problem: Problem) -> Solution:
+        """Solve by cvxpy."""
+        form = cone_form(problem)
+        point = None
+        if self.solver == "CLARABEL":
+            point = self._solve_by_clarabel(form)
+        else:
+            self._solve_by_cvxpy(form)
+        status = form.program.status
+        if status in ("infeasible", "infeasible_inaccurate"):
+            raise InfeasibleError("no weights satisfy all limits at once")
+        if status in ("unbounded", "unbounded_inaccurate"):
+            raise UnboundedError("The objective can be improved without end: bound the weights or add a limit.")
+        if form.weights.value is None:
+            raise SolverFailure(f"{self.solver} ended with status {status!r}")
+        return self._solution(problem, form, point)
+
+    def _solve_by_clarabel(self, form: ConeForm) -> tuple[Array, Array]:
+        # Step by step rather than program.solve(), to keep the point in cone form for the certificate.
+        import cvxpy as cp
+
+        options = _TIGHT if self.options is None else self.options
+        data, chain, inverse = form.canonical(options)
+        raw = chain.solve_via_data(form.program, data, warm_start=False, verbose=False, solver_opts=dict(options))
+        try:
+            with warnings.catch_warnings():
+                # cvxpy's "may be inaccurate" says less than our certificate, which follows.
+                warnings.filterwarnings("ignore", "Solution may be inaccurate", UserWarning)
+                form.program.unpack_results(raw, chain, inverse)
+        except cp.SolverError as error:
+            raise SolverFailure(f"Clarabel gave up: {error}") from error
+        return np.array(raw.x), np.array(raw.z)
+
+    def _solve_by_cvxpy(self, form: ConeForm) -> None:
+        import cvxpy as cp
+
+        try:
+            form.program.solve(solver=self.solver, **(self.options or {}))
+        except cp.SolverError as error:
+            raise SolverFailure(f"{self.solver} gave up: {error}") from error
+
+    def _solution(self, problem: Problem, form: ConeForm, point: tuple[Array, Array] | None) -> Solution:
+        w = np.array(form.weights.value, dtype=np.float64)
+        per_unit = form.per_unit(problem, w)
+        duals = {name: [part.dual_value * per_unit for part in parts] for name, parts in form.others.items()}
+        sums = {name: float(np.sum(duals[name][0])) for name in problem.absolute_sums if name in duals}
+        others = {name: (parts[0] if len(parts) == 1 else parts) for name, parts in duals.items()}
+        return Solution(
+            weights=w,
+            solver=type(self).__name__,
+            iterations=int(form.program.solver_stats.num_iters or 0),
+            multipliers=others,
+            row_duals=form.row_duals() * per_unit,
+            absolute_duals=sums,
+            cone_point=point,
+        )

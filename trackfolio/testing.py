@@ -1,0 +1,195 @@
+"""Checks for risks, constraints and solvers, ours and those that others write."""
+
+import dataclasses
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+
+from trackfolio._cone_form import cone_form
+from trackfolio._position import Position
+from trackfolio._terms import offers
+from trackfolio._validation import Array
+from trackfolio.constraints import Constraint
+from trackfolio.problem import Problem, checked_rows
+from trackfolio.risks import Risk, RootMeanSquare, Variance
+from trackfolio.solvers import Conic, Solver, solve
+
+__all__ = ["check_constraint", "check_risk", "check_solver"]
+
+_N_PERIODS, _N_ASSETS = 60, 5
+
+
+def check_risk(risk: Risk, *, random_state: int = 0) -> None:
+    """Check a risk measure: every promise that estimators and proofs rely on.
+
+    `value` (numpy) equals `expression` (cvxpy); the risk is convex; `gradient`, if there is one, is a subgradient;
+    `quadratic`, if there is one, is the risk or its square; the risk clones.
+
+    Parameters
+    ----------
+    risk : Risk
+        An instance.
+    random_state : int, default=0
+        Seed of the returns that are tried.
+
+    Raises
+    ------
+    AssertionError
+        With the promise that is broken.
+
+    Examples
+    --------
+    >>> from trackfolio.risks import RootMeanSquare
+    >>> from trackfolio.testing import check_risk
+    >>> check_risk(RootMeanSquare())
+    """
+    import cvxpy as cp
+
+    clone(risk)
+    rng = np.random.default_rng(random_state)
+    X, y, weights = _market(rng)
+    for sample_weight in (None, rng.integers(1, 4, _N_PERIODS).astype(float)):
+        position = Position(X, y, sample_weight=sample_weight)
+        try:
+            values = [risk.at(position, w) for w in weights]
+        except ValueError:
+            assert sample_weight is not None, "the risk refuses plain returns"
+            continue  # a risk may refuse sample weights, by an error
+        for w, value in zip(weights, values, strict=True):
+            _close(risk.expression_at(position, cp.Constant(w)).value, value, "expression equals value")
+        assert risk.expression_at(position, cp.Variable(_N_ASSETS)).is_convex(), "expression is convex by cvxpy's rules"
+        middle = risk.at(position, weights.mean(axis=0))
+        assert middle <= np.mean(values) + 1e-12, "the risk is convex: of a mixture it is at most the mean"
+        assert min(values) >= risk.least_value, "no value is below least_value"
+        if offers(risk, "gradient"):
+            _check_gradient(risk, position, weights, values)
+        if offers(risk, "quadratic"):
+            _check_quadratic(risk, position, weights, values)
+
+
+def _check_gradient(risk: Any, position: Position, weights: Array, values: list[float]) -> None:
+    for w, value in zip(weights, values, strict=True):
+        g = risk.gradient_at(position, w)
+        for v, other in zip(weights, values, strict=True):
+            assert other >= value + g @ (v - w) - 1e-12 * max(abs(value), 1e-6), "gradient is a subgradient"
+
+
+def _check_quadratic(risk: Any, position: Position, weights: Array, values: list[float]) -> None:
+    matrix, linear, constant = risk.quadratic(position).gram()
+    R, r = risk.quadratic(position).root()
+    for w, value in zip(weights, values, strict=True):
+        square = value**2 if risk.is_root else value
+        _close(w @ matrix @ w - 2 * linear @ w + constant, square, "quadratic's gram() is the risk")
+        _close(np.sum((R @ w - r) ** 2), square, "quadratic's root() is the risk")
+
+
+def check_constraint(constraint: Constraint, problem: Problem | None = None) -> None:
+    """Check a constraint: it gives rows or cvxpy constraints of the right shape, and a solution respects it.
+
+    Parameters
+    ----------
+    constraint : Constraint
+        An instance that makes sense for five assets named x0 to x4 (with benchmark and previous weights of 0.2 each).
+    problem : Problem or None, default=None
+        Another problem to try it in.
+
+    Raises
+    ------
+    AssertionError
+        With the promise that is broken.
+
+    Examples
+    --------
+    >>> from trackfolio.constraints import MaxTurnover
+    >>> from trackfolio.testing import check_constraint
+    >>> check_constraint(MaxTurnover(0.1))
+    """
+    clone(constraint)
+    problem = example_problem() if problem is None else problem
+    assert offers(constraint, "rows") or offers(constraint, "constraints"), (
+        "rows(problem) or constraints(problem, w) is defined"
+    )
+    limited = dataclasses.replace(problem, constraints=[("checked", constraint)])
+    form = cone_form(limited)
+    solution = solve(limited, Conic())
+    form.weights.value = solution.weights
+    violations = [float(np.max(c.violation(), initial=0.0)) for c in form.program.constraints]
+    assert max(violations, default=0.0) <= 1e-7, (
+        f"the solution respects the constraint (violation {max(violations):.1e})"
+    )
+    if offers(constraint, "rows"):
+        rows = checked_rows(constraint.rows(limited), "checked", limited.n_assets)
+        Aw = rows.A @ solution.weights
+        assert np.all((Aw >= rows.lower - 1e-7) & (Aw <= rows.upper + 1e-7)), "rows are respected"
+        _close(
+            solve(limited).objective,
+            solution.objective,
+            "the automatic choice and Conic agree",
+            1e-6,
+        )
+
+
+def check_solver(solver: Solver, problems: Iterable[Problem] | None = None) -> None:
+    """Check a solver against `Conic` on problems that it takes: objective, limits and proof.
+
+    Parameters
+    ----------
+    solver : Solver
+        An instance.
+    problems : iterable of Problem, optional
+        Problems to try; those for which the solver says that it lacks something are passed over, but not all of them.
+
+    Raises
+    ------
+    AssertionError
+        With the promise that is broken.
+
+    Examples
+    --------
+    >>> from trackfolio.solvers import DenseQP
+    >>> from trackfolio.testing import check_solver
+    >>> check_solver(DenseQP())
+    """
+    clone(solver)
+    problems = (
+        [example_problem(risk) for risk in (RootMeanSquare(), Variance())] if problems is None else list(problems)
+    )
+    taken = [problem for problem in problems if not solver.lacking(problem)]
+    assert taken, f"{type(solver).__name__} takes none of the problems: {solver.lacking(problems[0])}"
+    for problem in taken:
+        ours, reference = solve(problem, solver), solve(problem, Conic())
+        assert ours.primal_violation <= 1e-7, f"limits are respected (violation {ours.primal_violation:.1e})"
+        assert abs(ours.objective - reference.objective) <= 1e-7 * problem.scale, (
+            f"{ours.objective} is not Conic's {reference.objective}"
+        )
+        assert ours.gap <= 1e-7, f"the multipliers prove the answer (gap {ours.gap:.1e})"
+
+
+def example_problem(risk: Risk | None = None) -> Problem:
+    """Long-only tracking problem of five assets, with benchmark and previous weights of 0.2 each."""
+    X, y, _ = _market(np.random.default_rng(0))
+    equal = np.full(_N_ASSETS, 1 / _N_ASSETS)
+    return Problem(
+        names=[f"x{i}" for i in range(_N_ASSETS)],
+        risk=RootMeanSquare() if risk is None else risk,
+        position=Position(X, y),
+        lower=np.zeros(_N_ASSETS),
+        upper=np.ones(_N_ASSETS),
+        benchmark_weights=equal,
+        previous_weights=equal,
+    )
+
+
+def _market(rng: np.random.Generator) -> tuple[Array, Array, Array]:
+    """Returns of assets and benchmark, and some weights to try."""
+    X = 0.01 * rng.standard_t(5, (_N_PERIODS, _N_ASSETS)) + 0.01 * rng.standard_normal((_N_PERIODS, 1))
+    y = X @ rng.dirichlet(np.ones(_N_ASSETS)) + 0.001 * rng.standard_normal(_N_PERIODS)
+    return X, y, rng.dirichlet(np.ones(_N_ASSETS), 6)
+
+
+def _close(actual: Any, expected: float, promise: str, tolerance: float = 1e-8) -> None:
+    assert abs(float(actual) - expected) <= tolerance * max(abs(expected), 1e-6), (
+        f"{promise}: {float(actual)!r} against {expected!r}"
+    )

@@ -1,0 +1,166 @@
+"""The index tracker."""
+
+from typing import Any, Self
+
+from sklearn.base import RegressorMixin
+from sklearn.utils.validation import check_is_fitted
+
+from trackfolio._base import PortfolioEstimator
+from trackfolio.risks import Risk, RootMeanSquare
+
+__all__ = ["MinTrackingError"]
+
+
+class MinTrackingError(RegressorMixin, PortfolioEstimator):
+    r"""Portfolio that follows a benchmark: the least risk of the active return.
+
+    .. math:: \min_w \; \rho(Xw - y) \quad\text{s.t.}\quad \textstyle\sum_i w_i = budget,\; min \le w \le max,\;
+    constraints
+
+    It is a linear regression with limits on its coefficients: `y` is the benchmark, and the prediction is a
+    `Portfolio` that is also the array of its returns. Every metric and every tool of scikit-learn for regressors
+    works on it.
+
+    Parameters
+    ----------
+    risk : Risk or None, default=None
+        Risk of the active return; None for `RootMeanSquare()`, the tracking RMSE. `StandardDeviation()` is the
+        tracking error in the narrow sense (a constant lag costs nothing), `Variance()` its square, both also ex ante
+        by a covariance estimator or a given matrix. See :mod:`trackfolio.risks`.
+    budget : float or (float, float), default=1.0
+        Sum of the weights, or its limits.
+    min_weights, max_weights : float, array-like of shape (n_assets,), dict, Series or None, default=0.0 and 1.0
+        Bounds of each weight. An asset that a dict leaves out keeps the default (0 and 1); None is no bound.
+    benchmark_weights : array-like of shape (n_assets,), dict, Series, or date-indexed DataFrame, default=None
+        Weights of the benchmark; every asset needs one, 0 where it is not in the benchmark. Without `y`, the
+        benchmark's returns are `X @ benchmark_weights`. With `y`, `y` is what is tracked, and the weights serve the
+        constraints that speak of active weights. Of a DataFrame, the last row on or before the last date of `X` is
+        used.
+    constraints : list of Constraint, or of (str, Constraint), default=None
+        Further limits, see :mod:`trackfolio.constraints`. Nested parameters go by the lower-case class name, as in
+        ``constraints__maxturnover__limit``, or by the given name.
+    solver : Solver or None, default=None
+        None: the fastest that can take the problem, see :mod:`trackfolio.solvers`.
+
+    Attributes
+    ----------
+    weights_ : ndarray of shape (n_assets,)
+        Weights.
+    solution_ : Solution
+        Objective, lower bound, gap, multipliers, solver, iterations and seconds.
+    benchmark_weights_ : ndarray of shape (n_assets,) or None
+        Weights of the benchmark that were used, if there were any.
+    n_features_in_ : int
+        Number of assets.
+    feature_names_in_ : ndarray of str
+        Names of the assets, where `X` has any.
+
+    See Also
+    --------
+    trackfolio.certificate.certify : What `solution_.gap` proves.
+
+    References
+    ----------
+    Beasley, Meade & Chang (2003), An evolutionary heuristic for the index tracking problem, EJOR 148.
+    Roll (1992), A mean/variance analysis of tracking error, Journal of Portfolio Management 18.
+
+    Examples
+    --------
+    >>> from sklearn.metrics import root_mean_squared_error
+    >>> from sklearn.model_selection import train_test_split
+    >>> from trackfolio import MinTrackingError
+    >>> from trackfolio.datasets import load_sp500
+    >>> X, y = load_sp500(start="2014-01-01", return_X_y=True)
+    >>> X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.33, shuffle=False)
+    >>> model = MinTrackingError(max_weights=0.15).fit(X_train, y_train)
+    >>> portfolio = model.predict(X_test)
+    >>> round(root_mean_squared_error(y_test, portfolio), 4)
+    0.0046
+    """
+
+    def __init__(
+        self,
+        risk: Risk | None = None,
+        *,
+        budget: Any = 1.0,
+        min_weights: Any = 0.0,
+        max_weights: Any = 1.0,
+        benchmark_weights: Any = None,
+        constraints: Any = None,
+        solver: Any = None,
+    ) -> None:
+        self.risk = risk
+        self.budget = budget
+        self.min_weights = min_weights
+        self.max_weights = max_weights
+        self.benchmark_weights = benchmark_weights
+        self.constraints = constraints
+        self.solver = solver
+
+    def fit(self, X: Any, y: Any = None, *, previous_weights: Any = None, sample_weight: Any = None) -> Self:
+        """Find the weights.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_periods, n_assets)
+            Simple returns of the assets, per period; with ``covariance="precomputed"`` the covariance matrix of the
+            assets, of shape (n_assets, n_assets).
+        y : array-like or Series of shape (n_periods,), optional
+            Simple returns of the benchmark, per period; may be left out where `benchmark_weights` is given. Pandas
+            objects must have the same index as X.
+        previous_weights : array-like of shape (n_assets,), dict or Series by asset name, optional
+            Holdings just before the trade, for constraints such as `MaxTurnover`.
+        sample_weight : array-like of shape (n_periods,), optional
+            Repetitions of each period: weight 2 is the row twice.
+
+        Returns
+        -------
+        self : MinTrackingError
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            For input that is missing, not finite, of the wrong shape, or names what is not there.
+        InfeasibleError
+            If limits contradict one another; the message names them.
+        SolverFailure
+            If no solver found weights.
+        """
+        risk = RootMeanSquare() if self.risk is None else self.risk
+        if not isinstance(risk, Risk):
+            raise TypeError(f"risk must be a risk such as trackfolio.risks.StandardDeviation(), got {risk!r}.")
+        return self._fit(risk, X, y, previous_weights, sample_weight)
+
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
+        """Coefficient of determination R² of the portfolio's returns as a prediction of the benchmark's.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_periods, n_assets)
+            Simple returns of the assets.
+        y : array-like or Series of shape (n_periods,), optional
+            Returns of the benchmark; may be left out where `benchmark_weights` is given.
+        sample_weight : array-like of shape (n_periods,), optional
+            Repetitions of each period.
+
+        Returns
+        -------
+        float
+            R², at most 1, as of :func:`sklearn.metrics.r2_score`.
+        """
+        if y is None:
+            check_is_fitted(self)
+            if self.benchmark_weights_ is None:
+                raise ValueError(f"This {type(self).__name__} requires y to be passed, but the target y is None.")
+            y = self._validated(X, reset=False) @ self.benchmark_weights_
+        return float(super().score(X, y, sample_weight))
+
+    def __sklearn_tags__(self) -> Any:
+        """Tags of scikit-learn: what input is taken."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.pairwise = self._precomputed
+        tags.target_tags.required = self.benchmark_weights is None and not self._precomputed
+        # A regression with limits on its coefficients fits arbitrary data poorly.
+        tags.regressor_tags.poor_score = True
+        return tags
