@@ -1,11 +1,20 @@
 """The pages keep their word: their Python runs, prints what they show, and includes what exists."""
 
+import ast
 import contextlib
 import io
 import re
+import runpy
+import subprocess
+import sys
 from pathlib import Path
+from unittest.mock import MagicMock
 
+import numpy as np
 import pytest
+
+from trackfolio import MinTrackingError, metrics
+from trackfolio.datasets import load_sp500
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -44,3 +53,94 @@ def test_python_blocks_run_in_order_and_print_what_the_page_shows(name, tmp_path
     for line, code, shown in python_blocks(PAGES[name]):
         printed = run(PAGES[name], line, code, namespace)
         assert lines(printed) == lines(shown or ""), f"{name}, block at line {line}"
+
+
+def printed_by_the_example():
+    command = [sys.executable, DOCS / "examples" / "track_sp500.py"]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+
+def without_effort(text):
+    """Lines of the output without what differs from machine to machine."""
+    kept = [line for line in lines(text) if not re.match(r"  (solver|gap)  ", line)]
+    assert len(lines(text)) - len(kept) == 2
+    return kept
+
+
+def test_example_prints_the_figures_of_the_data_and_the_gallery_shows_them():
+    output = printed_by_the_example()
+
+    X, y = load_sp500(start="2014", return_X_y=True)
+    model = MinTrackingError(max_weights=0.1).fit(X.loc[:"2019"], y.loc[:"2019"])
+    expected = [f"{model.solution_.objective:.6%}", f"{model.solution_.lower_bound:.6%}"]
+    for rows in (slice(None, "2019"), slice("2020", None)):
+        benchmark, portfolio = y.loc[rows], X.loc[rows].to_numpy() @ model.weights_
+        rmse = np.sqrt(np.mean((portfolio - benchmark) ** 2))
+        gain = np.prod(1 + portfolio) - np.prod(1 + benchmark)
+        expected += [f"{rmse:.3%}", f"{rmse * np.sqrt(252):.3%}", f"{gain:.3%}"]
+        for measure in (metrics.tracking_error, metrics.mean_active_return):
+            expected += [f"{measure(benchmark, portfolio):.3%}"]
+        ratio = metrics.information_ratio(benchmark, portfolio)
+        expected += [f"{ratio:.2f}", f"{ratio * np.sqrt(252):.2f}"]
+    expected += [f"{name:<6}{weight:7.2%}" for name, weight in zip(X.columns, model.weights_, strict=True)]
+    assert [figure for figure in expected if figure not in output] == []
+    assert max(map(len, output.splitlines())) <= 100
+
+    shown = next(f[2] for f in FENCE.finditer(PAGES["gallery.md"].read_text()) if f[1] == "text")
+    assert without_effort(shown) == without_effort(output)
+
+
+@pytest.mark.parametrize("path", sorted(DOCS.glob("pictures/*.py")), ids=lambda path: path.stem)
+def test_pictures_draw_finite_numbers(path, monkeypatch):
+    # matplotlib belongs to the documentation; what is tested here is the use of the library.
+    drawn = []
+
+    def draw(*series, **_):
+        drawn.extend(s for s in series if not isinstance(s, str))
+
+    pyplot = MagicMock()
+    for axes in (
+        pyplot.figure.return_value.add_subplot.return_value,
+        pyplot.figure.return_value.subplot_mosaic.return_value.__getitem__.return_value,
+    ):
+        axes.plot = axes.bar = draw
+    monkeypatch.setitem(sys.modules, "matplotlib", MagicMock(pyplot=pyplot))
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", pyplot)
+    runpy.run_path(str(path), run_name="__main__")
+    sizes = [np.size(s) for s in drawn]
+    assert max(sizes) >= 20, f"{path.name} draws nothing"
+    # A rolling window has no value at first.
+    missing = [np.count_nonzero(~np.isfinite(np.asarray(s, dtype=float))) for s in drawn]
+    assert max(missing) < 63, f"{path.name} draws gaps"
+
+
+def directives(page, name):
+    """Argument and options of each directive of a page."""
+    pattern = rf"^(?:```\{{{name}\}}|\.\. {name}::) *(\S+)\n((?: *:[\w-]+:.*\n)*)"
+    for match in re.finditer(pattern, page.read_text("utf-8"), re.MULTILINE):
+        yield match[1], dict(re.findall(r":([\w-]+): *(.*)", match[2]))
+
+
+INCLUDES = [(n, *d) for n, page in PAGES.items() for d in directives(page, "literalinclude")]
+
+
+@pytest.mark.parametrize(("name", "path", "options"), INCLUDES)
+def test_included_code_exists(name, path, options):
+    source = (DOCS / path).read_text("utf-8")
+    defined = {node.name for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ClassDef)}
+    assert options.get("pyobject") in {None, *defined}
+    assert options.get("start-at", "") in source
+
+
+def test_pages_include_real_terms_and_every_picture():
+    shown = {options.get("pyobject") for _, _, options in INCLUDES}
+    assert {"Exposure", "MaxTurnover", "RootMeanSquare", "Conic"} <= shown
+    pictures = {path for page in PAGES.values() for path, _ in directives(page, "plot")}
+    assert pictures == {str(p.relative_to(DOCS)) for p in DOCS.glob("pictures/*.py")}
+
+
+def test_every_page_is_in_the_contents():
+    # The page of the benchmarks is written by `make bench`.
+    contents = re.search(r"```\{toctree\}\n(.*?)```", PAGES["index.md"].read_text(), re.DOTALL)[1]
+    listed = set(re.findall(r"^\w+$", contents, re.MULTILINE))
+    assert listed == {page.stem for page in [*PAGES.values(), DOCS / "api.rst"]} - {"index"}

@@ -72,8 +72,8 @@ def test_checks_see_what_is_wrong():
             return 1.1 * super().value(returns, sample_weight)
 
     class WrongGradient(RootMeanSquare):
-        def gradient(self, returns, sample_weight=None):
-            return -super().gradient(returns, sample_weight)
+        def gradient_at(self, position, w):
+            return -super().gradient_at(position, w)
 
     class NotConvex(Risk):
         def expression(self, returns, sample_weight=None):

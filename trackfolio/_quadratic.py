@@ -5,8 +5,7 @@ Every form offers two views of the same q(w):
 * ``gram()``: ``(M, h, c)`` with ``q(w) = w'Mw - 2h'w + c``, for methods that work on N x N matrices;
 * ``root()``: ``(R, r)`` with ``q(w) = ||Rw - r||²`` and few rows, for cones.
 
-``value`` and ``gradient`` are computed from differences, so an optimum of 0 is 0 and not the rounding error of three
-large numbers.
+``gradient`` is computed from differences: it is exact where M has lost digits, and an optimum of 0 is 0.
 """
 
 from dataclasses import dataclass
@@ -24,6 +23,9 @@ Root = tuple[Array, Array]
 
 class Quadratic(Protocol):
     """A convex quadratic function of the weights."""
+
+    def gradient(self, w: Array) -> Array:
+        """Gradient of q at w."""
 
     def gram(self) -> Gram:
         """(M, h, c) with q(w) = w'Mw - 2h'w + c."""
@@ -47,6 +49,15 @@ class RowsQuadratic:
     sample_weight: Array | None
     divisor: float
     centered: bool
+
+    def gradient(self, w: Array) -> Array:
+        """Gradient of q at w, in two passes over X."""
+        a = self.X @ w if self.y is None else self.X @ w - self.y
+        if self.centered:
+            a -= np.average(a, weights=self.sample_weight)
+        if self.sample_weight is not None:
+            a *= self.sample_weight
+        return (2 / self.divisor * a) @ self.X
 
     def _rows(self) -> tuple[Array, Array]:
         """Rows (D, d) with q(w) = ||Dw - d||² / divisor; copies only where rows are shifted or weighted."""

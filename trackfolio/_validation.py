@@ -188,7 +188,7 @@ def warn_if_prices(values: Array, names: Sequence[str], what: str = "X") -> None
     """Warn when a column looks like prices: every number positive, and typically above 0.5."""
     columns = values.reshape(len(values), -1)
     # Looking at the first rows first keeps the check free for real returns.
-    suspects = np.flatnonzero((columns[:10] > 0).all(axis=0))
+    suspects = np.flatnonzero(columns[:10].min(axis=0) > 0)
     suspects = suspects[(columns[:, suspects] > 0).all(axis=0)]
     suspects = suspects[np.median(columns[:, suspects], axis=0) > _TYPICAL_PRICE] if len(suspects) else suspects
     if len(suspects):

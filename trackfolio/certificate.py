@@ -56,9 +56,7 @@ def certify(problem: Problem, solution: Solution) -> Certificate:
     """
     w = solution.weights
     objective, violation = problem.value(w), problem.violation(w)
-    provable = offers(problem.risk, "gradient") and all(
-        offers(term, "absolute_sum") for _, term in problem.other_terms()
-    )
+    provable = problem.risk.has_gradient and all(offers(term, "absolute_sum") for _, term in problem.other_terms())
     residuals: dict[str, float] = {}
     if provable:
         bound = _lower_bound(problem, solution, objective)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from trackfolio._position import Position
 from trackfolio._quadratic import Quadratic, mean_diagonal
-from trackfolio._terms import Term
+from trackfolio._terms import Term, offers
 from trackfolio._validation import Array, degrees_of_freedom
 
 __all__ = ["Risk", "RootMeanSquare", "StandardDeviation", "Variance"]
@@ -80,9 +80,14 @@ class Risk(Term):
         """Risk of a position at given weights."""
         return float(call_weighted(self.value, position.returns(w), position.sample_weight))
 
+    @property
+    def has_gradient(self) -> bool:
+        """Whether `gradient_at` can be called."""
+        return offers(self, "gradient")
+
     def gradient_at(self, position: Position, w: Array) -> Array:
         """Subgradient of the risk of a position with respect to the weights."""
-        gradient = self.gradient
+        gradient = self.gradient  # optional: see has_gradient
         return position.pull_back(call_weighted(gradient, position.returns(w), position.sample_weight))
 
     def expression_at(self, position: Position, w: Any) -> Any:
@@ -114,9 +119,22 @@ class _QuadraticRisk(Risk):
 
     least_value = 0.0
 
+    @abstractmethod
     def quadratic(self, position: Position) -> Quadratic:
         """Quadratic form of the weights that is the risk, or the square of the risk if `is_root`."""
-        raise NotImplementedError  # pragma: no cover
+
+    @property
+    def has_gradient(self) -> bool:
+        """Whether `gradient_at` can be called: that of the quadratic form."""
+        return True
+
+    def gradient_at(self, position: Position, w: Array) -> Array:
+        """Gradient of the risk of a position; 0, which is a subgradient, where the root of a form is 0."""
+        gradient = self.quadratic(position).gradient(w)
+        if not self.is_root:
+            return gradient
+        value = self.at(position, w)
+        return gradient / (2 * value) if value > 0 else np.zeros(position.n_assets)
 
     def expression_at(self, position: Position, w: Any) -> Any:
         """Risk of a position as a cvxpy expression: a cone of N + 1 rows, however many periods there are."""
@@ -160,12 +178,6 @@ class RootMeanSquare(_QuadraticRisk):
         s = np.ones(returns.shape[0]) if sample_weight is None else sample_weight
         return cp.norm(cp.multiply(np.sqrt(s / s.sum()), returns))
 
-    def gradient(self, returns: Array, sample_weight: Array | None = None) -> Array:
-        """Gradient with respect to the returns; 0, which is a subgradient, where all returns are 0."""
-        s = np.ones(len(returns)) if sample_weight is None else sample_weight
-        value = self.value(returns, sample_weight)
-        return s * returns / (s.sum() * value) if value > 0 else np.zeros(len(returns))
-
     def quadratic(self, position: Position) -> Quadratic:
         """Mean of squares, as a quadratic form of the weights."""
         return position.second_moment
@@ -193,16 +205,12 @@ class _DispersionRisk(_QuadraticRisk):
             )
         return position.covariance(self.covariance)
 
-    def _variance_at(self, position: Position, w: Array) -> float:
-        if self.covariance is not None:
-            return float(self._estimated(position).value(w))
-        return sample_variance(position.returns(w), position.sample_weight)
-
-    def _variance_gradient_at(self, position: Position, w: Array) -> Array:
-        if self.covariance is not None:
-            gradient: Array = self._estimated(position).gradient(w)
-            return gradient
-        return position.pull_back(_variance_gradient(position.returns(w), position.sample_weight))
+    def at(self, position: Position, w: Array) -> float:
+        """Risk of a position at given weights, ex ante if there is a covariance."""
+        if self.covariance is None:
+            return super().at(position, w)
+        variance = float(self._estimated(position).value(w))
+        return float(np.sqrt(variance)) if self.is_root else variance
 
 
 def sample_variance(returns: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> float:
@@ -213,17 +221,11 @@ def sample_variance(returns: npt.ArrayLike, sample_weight: npt.ArrayLike | None 
     return float(np.sum(deviation**2 if s is None else s * deviation**2) / divisor)
 
 
-def _variance_gradient(returns: Array, sample_weight: Array | None) -> Array:
-    s = np.ones(len(returns)) if sample_weight is None else sample_weight
-    gradient: Array = 2 * s * (returns - np.average(returns, weights=s)) / (s.sum() - 1)
-    return gradient
-
-
 class Variance(_DispersionRisk):
     r"""Variance of the returns; of the active return, the square of the tracking error.
 
-    .. math:: \frac{\sum_t s_t (r_t - \bar r)^2}{\sum_t s_t - 1} \qquad\text{or ex ante}\qquad (w - w_b)' \Sigma (w -
-    w_b)
+    .. math:: \frac{\sum_t s_t (r_t - \bar r)^2}{\sum_t s_t - 1} \qquad\text{or ex ante}\qquad
+        (w - w_b)' \Sigma (w - w_b)
 
     Per period, in units of squared returns.
 
@@ -251,18 +253,6 @@ class Variance(_DispersionRisk):
         import cvxpy as cp
 
         return cp.sum_squares(_scaled_deviations(returns, sample_weight))
-
-    def gradient(self, returns: Array, sample_weight: Array | None = None) -> Array:
-        """Gradient of the sample variance with respect to the returns."""
-        return _variance_gradient(returns, sample_weight)
-
-    def at(self, position: Position, w: Array) -> float:
-        """Variance of a position, ex ante if there is a covariance."""
-        return self._variance_at(position, w)
-
-    def gradient_at(self, position: Position, w: Array) -> Array:
-        """Gradient of the variance of a position with respect to the weights."""
-        return self._variance_gradient_at(position, w)
 
 
 class StandardDeviation(_DispersionRisk):
@@ -296,20 +286,6 @@ class StandardDeviation(_DispersionRisk):
         import cvxpy as cp
 
         return cp.norm(_scaled_deviations(returns, sample_weight))
-
-    def gradient(self, returns: Array, sample_weight: Array | None = None) -> Array:
-        """Gradient with respect to the returns; 0, which is a subgradient, where they are all equal."""
-        value = self.value(returns, sample_weight)
-        return _variance_gradient(returns, sample_weight) / (2 * value) if value > 0 else np.zeros(len(returns))
-
-    def at(self, position: Position, w: Array) -> float:
-        """Standard deviation of a position, ex ante if there is a covariance."""
-        return float(np.sqrt(self._variance_at(position, w)))
-
-    def gradient_at(self, position: Position, w: Array) -> Array:
-        """Gradient of the standard deviation of a position with respect to the weights."""
-        value = self.at(position, w)
-        return self._variance_gradient_at(position, w) / (2 * value) if value > 0 else np.zeros(position.n_assets)
 
 
 def _scaled_deviations(returns: Any, sample_weight: Array | None) -> Any:

@@ -63,7 +63,7 @@ def check_risk(risk: Risk, *, random_state: int = 0) -> None:
         middle = risk.at(position, weights.mean(axis=0))
         assert middle <= np.mean(values) + 1e-12, "the risk is convex: of a mixture it is at most the mean"
         assert min(values) >= risk.least_value, "no value is below least_value"
-        if offers(risk, "gradient"):
+        if risk.has_gradient:
             _check_gradient(risk, position, weights, values)
         if offers(risk, "quadratic"):
             _check_quadratic(risk, position, weights, values)

@@ -75,7 +75,7 @@ class MinTrackingError(RegressorMixin, PortfolioEstimator):
     >>> model = MinTrackingError(max_weights=0.15).fit(X_train, y_train)
     >>> portfolio = model.predict(X_test)
     >>> round(root_mean_squared_error(y_test, portfolio), 4)
-    0.0046
+    0.0043
     """
 
     def __init__(

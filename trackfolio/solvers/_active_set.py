@@ -81,16 +81,17 @@ def _solve_free(qp: BoxedQP, x: Array, at_lower: Mask, at_upper: Mask) -> tuple[
     try:
         factor = scipy.linalg.cho_factor(P, lower=True, overwrite_a=True, check_finite=False)
         AtP = scipy.linalg.cho_solve(factor, A.T, check_finite=False)
-        schur = A @ AtP
-        multipliers = np.zeros(len(A))
+        # A pseudo-inverse, since equations can repeat one another or lose all their free variables.
+        inverse = np.linalg.pinv(A @ AtP, rcond=1e-12, hermitian=True)
+        size = np.inf
         for _ in range(_REFINEMENTS):
             # Step d and multipliers v of: P d - A'v = -gradient, A d = b - Ax.
             step = scipy.linalg.cho_solve(factor, qp.gradient(x)[free], check_finite=False)
-            # Least squares, since equations can repeat one another or lose all their free variables.
-            multipliers = np.linalg.lstsq(schur, qp.b - qp.A @ x + A @ step, rcond=1e-12)[0] if len(A) else multipliers
+            multipliers = inverse @ (qp.b - qp.A @ x + A @ step)
             d = AtP @ multipliers - step
             x[free] += d
-            if np.max(np.abs(d), initial=0.0) <= 1e-15:
+            previous, size = size, float(np.max(np.abs(d), initial=0.0))
+            if size * min(size / previous, 1.0) <= 1e-15:  # so small will the next step be
                 break
     except np.linalg.LinAlgError:
         return None

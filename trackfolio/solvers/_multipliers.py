@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 
-from trackfolio._terms import offers
 from trackfolio.certificate import reduced_costs
 from trackfolio.problem import Problem, Solution
 
@@ -23,7 +22,7 @@ def multipliers(problem: Problem, solution: Solution) -> dict[str, Any]:
         signed = np.where(lower == upper, -solution.row_duals, np.abs(solution.row_duals))
         for name, part in problem.row_slices.items():
             result[name] = float(signed[part][0]) if part.stop - part.start == 1 else signed[part]
-        if offers(problem.risk, "gradient") and not list(problem.other_terms()):
+        if problem.risk.has_gradient and not list(problem.other_terms()):
             slope, w = reduced_costs(problem, solution), solution.weights
             near = 1e-7 * (1 + np.abs(w))
             result["min_weights"] = np.where(w <= problem.lower + near, np.maximum(slope, 0.0), 0.0)

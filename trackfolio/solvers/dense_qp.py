@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
+from trackfolio._quadratic import Quadratic
 from trackfolio._validation import Array
 from trackfolio.exceptions import InfeasibleError, SolverFailure
 from trackfolio.problem import Problem, Solution
@@ -122,10 +123,10 @@ class _Point:
 
 def _finish(problem: Problem, folded: "_Folded", P: Array, scale: float, point: _Point) -> tuple[Array, Array] | None:
     """Exact solution from the interior point's guess of what binds, in the rows as well; None where that fails."""
+    quadratic: Quadratic = problem.risk.quadratic(problem.position)
 
     def gradient(w: Array) -> Array:
-        g: Array = problem.risk.gradient_at(problem.position, w)
-        return g * (problem.value(w) / scale if problem.risk.is_root else 0.5 / scale)
+        return quadratic.gradient(w) / (2 * scale)
 
     active = point.active_rows
     target = np.where(point.row_duals > 0, folded.lower, folded.upper)
