@@ -159,6 +159,19 @@ def test_another_solver_of_cvxpy(market):
     assert_allclose(other.weights_, reference.weights_, atol=1e-4)
 
 
+@pytest.mark.parametrize("ulp", [-1, 1])
+@pytest.mark.parametrize("bounds", [(0, 1), (1, 1), (-1, 1)])
+def test_limits_that_cross_by_rounding_are_no_conflict(ulp, bounds):
+    x = 0.01 * np.arange(-5.0, 5)
+    exact = np.nextafter(1.0, ulp * 9)
+    for limits in ([Exposure([1.3], 1.3 * exact, 1.3 * exact)], [ActiveBounds(0, 0)]):
+        model = MinTrackingError(
+            min_weights=bounds[0], max_weights=bounds[1], benchmark_weights=[exact], constraints=limits
+        ).fit(x[:, None], x)
+        assert_allclose(model.weights_, [1.0], rtol=1e-12)
+        assert 0 <= model.solution_.gap <= 1e-8
+
+
 # Conflicts.
 
 

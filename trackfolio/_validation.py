@@ -14,7 +14,7 @@ from trackfolio.exceptions import PricesWarning
 Array = npt.NDArray[np.float64]
 
 # Returns are rarely all positive and never half the invested amount in a typical period; prices are both.
-_TYPICAL_PRICE = 0.5
+_TYPICAL_PRICE, _ENOUGH_PERIODS = 0.5, 20
 
 
 def asset_names(names: Iterable[object] | None, n_assets: int) -> list[str]:
@@ -191,6 +191,8 @@ def warn_if_prices(values: Array, names: Sequence[str], what: str = "X") -> None
     suspects = np.flatnonzero(columns[:10].min(axis=0) > 0)
     suspects = suspects[(columns[:, suspects] > 0).all(axis=0)]
     suspects = suspects[np.median(columns[:, suspects], axis=0) > _TYPICAL_PRICE] if len(suspects) else suspects
+    if len(columns) < _ENOUGH_PERIODS and 2 * len(suspects) <= columns.shape[1]:
+        return  # in few rows, returns in percent can all be positive by chance
     if len(suspects):
         column = f"column {names[suspects[0]]!r} of {what}" if values.ndim == 2 else what
         warnings.warn(

@@ -63,7 +63,8 @@ def certify(problem: Problem, solution: Solution) -> Certificate:
     else:
         bound, residuals = _residuals(problem, solution)
         violation = max(violation, residuals.pop("primal"))
-    bound = max(bound, problem.risk.least_value)
+    # The weights attain the objective: a bound above it only says that they break a limit by rounding.
+    bound = min(max(bound, problem.risk.least_value), objective)
     gap = (objective - bound) / max(abs(objective), problem.scale)
     return Certificate("bound" if provable else "residuals", objective, bound, float(gap), violation, **residuals)
 

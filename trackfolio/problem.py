@@ -235,7 +235,7 @@ class Certificate:
     complementarity: float = np.nan
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Solution:
     """Weights, with what the solver did and what is proven about them.
 
@@ -295,6 +295,13 @@ class Solution:
     def primal_violation(self) -> float:
         """Largest amount by which the weights break a limit."""
         return self._proof.primal_violation
+
+    def __repr__(self) -> str:
+        """In one line: what was reached, and what is proven."""
+        done = f"<Solution: {self.status}, by {self.solver} in {self.iterations} iterations and {self.seconds:.3g} s"
+        if self.certificate is None:
+            return done + ">"
+        return f"{done}; objective {self.objective:.6g}, gap {self.gap:.1e} ({self.certificate.kind})>"
 
     @property
     def _proof(self) -> Certificate:

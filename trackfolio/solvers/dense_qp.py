@@ -197,8 +197,10 @@ def _fold(problem: Problem) -> _Folded:
         for k, i, a in zip(places, rows.coords[1], rows.data, strict=True):
             low, high = _ends(lower[k], upper[k], a)
             box_lower[i], box_upper[i] = max(box_lower[i], low), min(box_upper[i], high)
-    if (box_lower > box_upper).any():
+    crossed = box_lower > box_upper
+    if (box_lower > box_upper + 1e-12 * (1 + np.abs(box_lower))).any():
         raise InfeasibleError("bounds on single weights exclude one another")
+    box_upper[crossed] = box_lower[crossed]  # by rounding alone
     kept = np.flatnonzero(~single)
     dense = A[kept].toarray() if sp.issparse(A) else A[kept]
     return _Folded(dense, lower[kept], upper[kept], box_lower, box_upper, kept)
