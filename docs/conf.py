@@ -35,7 +35,7 @@ html_copy_source = False
 html_theme_options = {"navigation_with_keys": True}
 html_math_renderer = "mathml"
 
-myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
+myst_enable_extensions = ["deflist", "dollarmath", "fieldlist"]
 myst_heading_anchors = 3
 
 autosummary_generate = True

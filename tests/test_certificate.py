@@ -202,3 +202,14 @@ def test_a_poor_answer_is_called_inaccurate():
         model = MinTrackingError(solver=loose).fit(X, y)
     assert model.solution_.status == "inaccurate"
     assert model.solution_.gap > 1e-8
+
+
+def test_anyone_can_recompute_the_proof(frames):
+    X, y = frames
+    model = MinTrackingError(max_weights=0.2).fit(X, y)
+    before = dict(vars(model))
+    case = model.make_problem(X, y)
+    assert vars(model) == before
+    assert certify(case, model.solution_) == model.solution_.certificate
+    poor = dataclasses.replace(model.solution_, weights=np.full(8, 1 / 8))
+    assert certify(case, poor).gap > 0.01

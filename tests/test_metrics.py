@@ -95,6 +95,11 @@ def test_squared_correlation_lies_in_the_unit_interval(pair):
     assert np.isnan(value) or 0 <= value <= 1
 
 
+def test_rounding_does_not_lift_the_squared_correlation_above_one():
+    benchmark = np.array([-0.001, 0.014, -0.007])  # gives 1.0000000000000004 unless capped
+    assert metrics.squared_correlation(benchmark, 3 * benchmark + 0.01) == 1
+
+
 @pytest.mark.parametrize("metric", OF_RETURNS)
 @pytest.mark.parametrize("annual", [{}, {"periods_per_year": 52}])
 def test_a_weight_is_a_repetition(metric, annual, pair):
@@ -174,7 +179,7 @@ def test_one_period_has_no_standard_deviation(metric):
         ([[0.1], [0.2]], [0.1, 0.2], {}, r"y_true .* got shape \(2, 1\)"),
         ([0.1, 0.2], [[0.1, 0.2], [0.2, 0.1]], {}, r"y_pred .* got shape \(2, 2\)"),
         ([0.1, 0.2], [0.2, 0.1], {"sample_weight": [1]}, "inconsistent numbers"),
-        ([0.1, 0.2], [0.2, 0.1], {"sample_weight": [1, -1]}, "sample_weight .* least is -1"),
+        ([0.1, 0.2], [0.2, 0.1], {"sample_weight": [2, -1]}, "sample_weight .* least is -1"),
         ([0.1, 0.2], [0.2, 0.1], {"sample_weight": [0, 0]}, "sample_weight .* sum 0"),
         ([0.1, 0.2], [0.2, 0.1], {"sample_weight": [1, np.nan]}, "sample_weight contains NaN"),
     ],
@@ -278,6 +283,7 @@ def test_ex_ante_tracking_error():
         metrics.ex_ante_tracking_error([1.0, 0.0], [0.0, 1.0], [[1.0, 2.0], [2.0, 1.0]])
     with pytest.raises(ValueError, match="'Q', which is not there"):
         metrics.ex_ante_tracking_error({"Q": 1.0}, benchmark, named)
-    # Singular, and -7e-18 by rounding: 0, not nan.
-    ones = np.full((3, 3), 0.1)
-    assert metrics.ex_ante_tracking_error(weights, benchmark, ones) < 1e-8
+    # One factor, no exposure: the variance is -8e-16 by rounding.
+    factor, d = np.array([1.5, 1.3, 0.8]), np.array([2.19, -2.01, -0.84])
+    assert d @ np.outer(factor, factor) @ d < 0
+    assert metrics.ex_ante_tracking_error(d, np.zeros(3), np.outer(factor, factor)) == 0

@@ -72,30 +72,23 @@ class PortfolioEstimator(NamedTermsMixin, BaseEstimator):
         covariance = getattr(self.risk, "covariance", None)
         return isinstance(covariance, str) and covariance == "precomputed"
 
-    def _fit(self, risk: Risk, X: Any, y: Any, previous_weights: Any, sample_weight: Any) -> Self:
-        """Minimise a risk of the position against the benchmark."""
+    def _problem(self, risk: Risk, X: Any, y: Any, previous_weights: Any, sample_weight: Any) -> Problem:
+        """Describe: the risk of the position against the benchmark, within the limits."""
         position, names, benchmark_weights = self._position(X, y, sample_weight)
-        problem = Problem(
+        return Problem(
             names=names,
             risk=risk,
             position=position,
-            lower=per_asset(
-                self.min_weights,
-                names,
-                "min_weights",
-                default=-np.inf if self.min_weights is None else 0.0,
-            ),
-            upper=per_asset(
-                self.max_weights,
-                names,
-                "max_weights",
-                default=np.inf if self.max_weights is None else 1.0,
-            ),
+            lower=_bound(self.min_weights, names, "min_weights", usual=0.0, none=-np.inf),
+            upper=_bound(self.max_weights, names, "max_weights", usual=1.0, none=np.inf),
             budget=_budget(self.budget),
             constraints=named(self.constraints, "constraints", Constraint),
             benchmark_weights=benchmark_weights,
             previous_weights=_previous_weights(previous_weights, names),
         )
+
+    def _solve(self, problem: Problem) -> Self:
+        """Solve, and keep plain arrays."""
         self.solution_ = solve(problem, self.solver)
         self.weights_ = self.solution_.weights
         return self
@@ -194,6 +187,11 @@ def _last_known(table: pd.DataFrame, dates: Any) -> pd.Series:
         )
     row: pd.Series = known.loc[known.index.max()]
     return row
+
+
+def _bound(bound: Any, names: list[str], what: str, *, usual: float, none: float) -> Array:
+    """Bound of each weight: an asset that a dict leaves out has the usual one, and `None` is no bound at all."""
+    return per_asset(bound, names, what, default=none if bound is None else usual)
 
 
 def _budget(budget: Any) -> tuple[float, float]:

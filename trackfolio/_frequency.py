@@ -29,7 +29,7 @@ def infer_periods_per_year(dates: pd.Index | None) -> float | None:
         dates = dates.to_timestamp()
     elif dates is not None and dates.inferred_type == "date":
         dates = pd.to_datetime(dates)
-    if not isinstance(dates, pd.DatetimeIndex) or len(dates) < 2 or dates.hasnans:
+    if not isinstance(dates, pd.DatetimeIndex) or len(dates) < 2:
         return None
     dates = dates.sort_values()
     gaps = np.diff(dates.to_numpy()) / np.timedelta64(1, "D")

@@ -2,10 +2,11 @@
 
 from typing import Any, Self
 
-from sklearn.base import RegressorMixin
+from sklearn.base import RegressorMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
 from trackfolio._base import PortfolioEstimator
+from trackfolio.problem import Problem
 from trackfolio.risks import Risk, RootMeanSquare
 
 __all__ = ["MinTrackingError"]
@@ -127,10 +128,48 @@ class MinTrackingError(RegressorMixin, PortfolioEstimator):
         SolverFailure
             If no solver found weights.
         """
+        return self._solve(self._problem(self._tracked_risk(), X, y, previous_weights, sample_weight))
+
+    def make_problem(
+        self, X: Any, y: Any = None, *, previous_weights: Any = None, sample_weight: Any = None
+    ) -> Problem:
+        """Describe the problem that `fit` solves, without solving it and without changing the estimator.
+
+        It is what :func:`trackfolio.certificate.certify` and solvers of one's own take.
+
+        Parameters
+        ----------
+        X, y, previous_weights, sample_weight
+            As in `fit`.
+
+        Returns
+        -------
+        Problem
+            Data and terms, validated.
+
+        Raises
+        ------
+        ValueError
+            As in `fit`.
+
+        Examples
+        --------
+        >>> from trackfolio import MinTrackingError
+        >>> from trackfolio.certificate import certify
+        >>> from trackfolio.datasets import load_sp500
+        >>> X, y = load_sp500(start="2021-01-01", return_X_y=True)
+        >>> model = MinTrackingError().fit(X, y)
+        >>> certify(model.make_problem(X, y), model.solution_) == model.solution_.certificate
+        True
+        """
+        unfitted: Self = clone(self)
+        return unfitted._problem(unfitted._tracked_risk(), X, y, previous_weights, sample_weight)
+
+    def _tracked_risk(self) -> Risk:
         risk = RootMeanSquare() if self.risk is None else self.risk
         if not isinstance(risk, Risk):
             raise TypeError(f"risk must be a risk such as trackfolio.risks.StandardDeviation(), got {risk!r}.")
-        return self._fit(risk, X, y, previous_weights, sample_weight)
+        return risk
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Coefficient of determination R² of the portfolio's returns as a prediction of the benchmark's.

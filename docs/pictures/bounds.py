@@ -13,7 +13,7 @@ objective, w = model.solution_.objective, model.weights_
 active = X.to_numpy() @ w - y.to_numpy()
 gradient = X.to_numpy().T @ active / (len(active) * objective)
 best = -model.solution_.multipliers["budget"]
-multipliers = best + np.linspace(-0.1, 0.1, 401)
+multipliers = best * np.linspace(0.5, 1.5, 401)
 slopes = gradient - multipliers[:, None]
 bounds = objective - gradient @ w + multipliers + np.minimum(0, 0.1 * slopes).sum(axis=1)
 
@@ -23,4 +23,4 @@ axes.axhline(100 * objective, color="#c44e52", label="objective of the weights f
 axes.plot(multipliers, 100 * bounds, color="#4c72b0", label="proven bound")
 axes.plot(best, 100 * objective, "o", color="#c44e52", label="multiplier of the solver")
 axes.set(xlabel="multiplier of the budget", ylabel="RMSE, % a day")
-axes.legend(loc="lower center")
+axes.legend()
