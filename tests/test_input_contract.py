@@ -45,6 +45,12 @@ def test_not_finite_says_where(frames, value, kind):
     refused(f"Input y contains {kind}: first at row 2020-01-14", MinTrackingError(), X, y)
 
 
+def test_infinities_of_both_signs(market):
+    X, y = market
+    X[3, 1], X[5, 2] = np.inf, -np.inf
+    refused("first at row 3, column 1 \\(2 in all\\)", MinTrackingError(), X, y)
+
+
 def test_lengths_and_shapes(market):
     X, y = market
     refused("inconsistent numbers of samples", MinTrackingError(), X, y[:-1])

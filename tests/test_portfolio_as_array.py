@@ -84,6 +84,7 @@ class TestNumpy:
         np.testing.assert_array_equal(np.asarray(portfolio), r)
         assert np.shares_memory(np.asarray(portfolio), np.asarray(portfolio, copy=False))
         assert np.asarray(portfolio, dtype=np.float32).dtype == np.float32
+        assert portfolio.__array__(np.float32).dtype == np.float32
         own = np.array(portfolio)
         assert own.flags.writeable
         assert not np.shares_memory(own, np.asarray(portfolio))
@@ -237,6 +238,8 @@ class TestScikitLearn:
         )
         np.testing.assert_array_equal(ours.importances, plain.importances)
 
+    # Older matplotlib uses what newer pyparsing deprecates.
+    @pytest.mark.filterwarnings("ignore::DeprecationWarning")
     @pytest.mark.parametrize("kind", ["residual_vs_predicted", "actual_vs_predicted"])
     def test_prediction_error_display(self, X, y, kind):
         import matplotlib

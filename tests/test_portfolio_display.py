@@ -19,6 +19,10 @@ def some_days_off(freq, off):
     return dates.delete(off)
 
 
+def with_days(*more):
+    return pd.bdate_range("2020-01-01", periods=99).append(pd.DatetimeIndex(more))
+
+
 class TestPeriodsPerYear:
     @pytest.mark.parametrize(
         ("dates", "expected"),
@@ -28,10 +32,7 @@ class TestPeriodsPerYear:
             (pd.date_range("2020-01-01", periods=500), 365),
             (some_days_off("D", [7, 8, 50]), 365),
             (pd.date_range("2024-01-01", periods=3), 252),  # Monday to Wednesday
-            (
-                pd.bdate_range("2020-01-01", periods=99).append(pd.DatetimeIndex(["2020-03-07"])),
-                252,
-            ),
+            (with_days("2020-03-07", "2020-03-15"), 252),  # a Saturday and a Sunday
             (
                 pd.bdate_range("2020-01-01", periods=99, freq="C", weekmask="Sun Mon Tue Wed Thu"),
                 252,

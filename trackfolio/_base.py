@@ -145,7 +145,8 @@ class PortfolioEstimator(NamedTermsMixin, BaseEstimator):
             _refuse_repeated_columns(X)
         numeric = {"y_numeric": True} if y.get("y") is not None else {}
         try:
-            return validate_data(self, X, dtype=np.float64, reset=reset, **y, **numeric)
+            with np.errstate(invalid="ignore"):  # a sum over both infinities, on the way to their refusal
+                return validate_data(self, X, dtype=np.float64, reset=reset, **y, **numeric)
         except ValueError:
             refuse_non_finite(X)
             if y.get("y") is not None:

@@ -31,7 +31,7 @@ def infer_periods_per_year(dates: pd.Index | None) -> float | None:
         dates = pd.to_datetime(dates)
     if not isinstance(dates, pd.DatetimeIndex) or len(dates) < 2:
         return None
-    dates = dates.sort_values()
+    dates = dates.sort_values().tz_localize(None)
     gaps = np.diff(dates.to_numpy()) / np.timedelta64(1, "D")
     spacing = float(np.median(gaps))
     if 0.9 <= spacing <= 1.6:

@@ -144,8 +144,9 @@ def refuse_non_finite(X: Any, what: str = "X") -> None:
     except (TypeError, ValueError):
         return
     # The sum is finite if (almost) every entry is: one cheap pass for good data.
-    if values.ndim not in (1, 2) or np.isfinite(values.sum()):
-        return
+    with np.errstate(invalid="ignore", over="ignore"):
+        if values.ndim not in (1, 2) or np.isfinite(values.sum()):
+            return
     bad = np.argwhere(~np.isfinite(values))
     if not len(bad):
         return

@@ -22,6 +22,8 @@ def converted(source: str, node: nodes.Node, *, as_block: bool) -> str:
     known = re.sub(r"\\([bB]igg?)\s*(?=[(\[])", r"\\\1l", source)
     known = re.sub(r"\\([bB]igg?)\s*(?=[)\]])", r"\\\1r", known)
     known = re.sub(r"\\(text|display)style\b", "", known)
+    # It reads the digits of \frac12 as one number.
+    known = re.sub(r"\\([td]?frac)\s*(\w)\s*(\w)", r"\\\1{\2}{\3}", known)
     try:
         return tex2mathml(known, as_block=as_block)
     except MathError as error:
