@@ -7,7 +7,5 @@ timed, accuracy.py how good the answer is, phases.py where our own time goes, re
 import os
 
 # Every pool of threads is limited before numpy loads, here and in the processes that inherit this.
-ONE_THREAD = {
-    f"{pool}_NUM_THREADS": "1" for pool in ("OMP", "OPENBLAS", "MKL", "BLIS", "NUMBA", "RAYON")
-}
+ONE_THREAD = {f"{pool}_NUM_THREADS": "1" for pool in ("OMP", "OPENBLAS", "MKL", "BLIS", "NUMBA", "RAYON")}
 os.environ.update(ONE_THREAD)

@@ -23,7 +23,6 @@ extensions = [
     "mathml",  # docs/_ext: formulas without scripts from elsewhere
 ]
 exclude_patterns = ["_build"]
-suppress_warnings = ["toc.empty_glob"]  # `make bench` writes benchmarks.md, not `make docs`
 templates_path = ["_templates"]
 # `name` in single backticks links to the object where there is one.
 default_role = "py:obj"

@@ -12,7 +12,7 @@ from numpy.testing import assert_allclose
 from trackfolio import MinTrackingError
 from trackfolio._position import Position
 from trackfolio.certificate import certify, implied_bounds
-from trackfolio.constraints import Constraint, Exposure, MaxTurnover
+from trackfolio.constraints import Constraint, Exposure, LinearConstraint, MaxTurnover
 from trackfolio.exceptions import AccuracyWarning
 from trackfolio.problem import Problem
 from trackfolio.risks import Risk, RootMeanSquare, StandardDeviation, Variance
@@ -120,6 +120,17 @@ def test_infinite_bounds_are_tightened_by_the_other_limits():
     assert np.isinf(implied_bounds(free)[0]).all()
     solution = solve(free)
     assert 0 <= solution.gap < 1e-8  # by the curvature
+
+
+def test_flat_directions_with_a_small_objective():
+    """Six rows, eight assets, two of them the same: slopes are zero up to a rounding that the root magnifies."""
+    for seed in range(40):
+        X, y = simulate(8, 6, seed)
+        X[:, 0] = X[:, 1]
+        inside = np.random.default_rng(seed).dirichlet(np.ones(8))
+        near = LinearConstraint(np.eye(2, 8), inside[:2] - 0.05, inside[:2] + 0.05)
+        model = MinTrackingError(min_weights=None, max_weights=None, constraints=[near]).fit(X, y)
+        assert model.solution_.gap <= 1e-8
 
 
 def test_no_bound_is_said_to_be_none():

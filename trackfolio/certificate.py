@@ -133,7 +133,8 @@ def _bound_by_curvature(problem: Problem, objective: float, constant: float, slo
     """
     if not offers(problem.risk, "quadratic"):
         return -np.inf
-    matrix = problem.risk.quadratic(problem.position).gram()[0]
+    quadratic = problem.risk.quadratic(problem.position)
+    matrix = quadratic.gram()[0]
     across = matrix[np.ix_(free, ~free)]
     schur = (
         matrix[np.ix_(free, free)] - across @ np.linalg.pinv(matrix[np.ix_(~free, ~free)], hermitian=True) @ across.T
@@ -142,8 +143,10 @@ def _bound_by_curvature(problem: Problem, objective: float, constant: float, slo
     along = directions.T @ slope[free]
     rounding = len(matrix) * np.finfo(float).eps
     curved = curvature > rounding * max(float(curvature[-1]), float(np.trace(matrix)))
-    gradient = problem.risk.gradient_at(problem.position, np.zeros(problem.n_assets))
-    if (np.abs(along[~curved]) > 100 * rounding * np.max(np.abs(gradient), initial=problem.scale)).any():
+    # Slopes are differences of numbers of the size of the gradient at 0; for a root, divided by twice the objective.
+    size = float(np.max(np.abs(quadratic.gradient(np.zeros(problem.n_assets)))))
+    size /= 2 * objective if problem.risk.is_root and objective > 0 else 1.0
+    if (np.abs(along[~curved]) > 100 * rounding * size).any():
         return -np.inf
     decrease = float(np.sum(along[curved] ** 2 / (4 * curvature[curved])))
     if not problem.risk.is_root:

@@ -116,8 +116,9 @@ class LinearConstraint(Constraint):
 class Exposure(Constraint):
     r"""Limits on a weighted sum of the weights: a factor, duration, yield, carbon, ...
 
-    .. math:: lower \le \sum_i x_i w_i \le upper, \qquad\text{active: } lower \le \sum_i x_i (w_i - w_{b,i})
-    \le upper
+    .. math::
+
+        lower \le \sum_i x_i w_i \le upper, \qquad\text{active: } lower \le \sum_i x_i (w_i - w_{b,i}) \le upper
 
     Parameters
     ----------

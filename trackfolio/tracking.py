@@ -15,8 +15,9 @@ __all__ = ["MinTrackingError"]
 class MinTrackingError(RegressorMixin, PortfolioEstimator):
     r"""Portfolio that follows a benchmark: the least risk of the active return.
 
-    .. math:: \min_w \; \rho(Xw - y) \quad\text{s.t.}\quad \textstyle\sum_i w_i = budget,\; min \le w \le max,\;
-    constraints
+    .. math::
+
+        \min_w \; \rho(Xw - y) \quad\text{s.t.}\quad \textstyle\sum_i w_i = budget,\; min \le w \le max,\; constraints
 
     It is a linear regression with limits on its coefficients: `y` is the benchmark, and the prediction is a
     `Portfolio` that is also the array of its returns. Every metric and every tool of scikit-learn for regressors

@@ -96,7 +96,8 @@ def quadprog(case: Case) -> Array:
     n = len(c)
     P[np.diag_indices(n)] += 1e-12
     limits = np.vstack([np.ones((1, n)), np.eye(n)]).T
-    return quadprog.solve_qp(P, -c, limits, np.append(1.0, np.zeros(n)), 1)[0]
+    found: Array = quadprog.solve_qp(P, -c, limits, np.append(1.0, np.zeros(n)), 1)[0]
+    return found
 
 
 @competitor("Gram + OSQP, 1e-7, polished", Task.LEAST_RMSE, "osqp", is_bare=True)
@@ -122,4 +123,5 @@ def osqp(case: Case) -> Array:
     result = solver.solve()
     if result.info.status != "solved":
         raise RuntimeError(f"OSQP ended with status {result.info.status!r}")
-    return result.x
+    found: Array = result.x
+    return found

@@ -12,7 +12,8 @@ def sum_squares(case: Case) -> Array:
     w = cp.Variable(case.n_assets)
     loss = cp.sum_squares(case.X @ w - case.y)
     cp.Problem(cp.Minimize(loss), [cp.sum(w) == 1, w >= 0, w <= 1]).solve(solver="CLARABEL")
-    return w.value
+    found: Array = w.value
+    return found
 
 
 @competitor(
@@ -32,4 +33,5 @@ def gram(case: Case) -> Array:
     w = cp.Variable(case.n_assets)
     loss = cp.quad_form(w, cp.psd_wrap(P / s)) - 2 * (h / s) @ w
     cp.Problem(cp.Minimize(loss), [cp.sum(w) == 1, w >= 0, w <= 1]).solve(solver="CLARABEL")
-    return w.value
+    found: Array = w.value
+    return found

@@ -13,7 +13,8 @@ def least_rmse(case: Case) -> Array:
     """Minimise the tracking RMSE."""
     from trackfolio import MinTrackingError
 
-    return MinTrackingError().fit(case.X, case.y).weights_
+    found: Array = MinTrackingError().fit(case.X, case.y).weights_
+    return found
 
 
 @competitor(OURS_STD, Task.LEAST_STD, "trackfolio")
@@ -22,7 +23,8 @@ def least_std(case: Case) -> Array:
     from trackfolio import MinTrackingError
     from trackfolio.risks import StandardDeviation
 
-    return MinTrackingError(StandardDeviation()).fit(case.X, case.y).weights_
+    found: Array = MinTrackingError(StandardDeviation()).fit(case.X, case.y).weights_
+    return found
 
 
 @competitor(OURS_CONIC, Task.LEAST_RMSE, "trackfolio", note="the general solver, through cvxpy")
@@ -31,4 +33,5 @@ def least_rmse_conic(case: Case) -> Array:
     from trackfolio import MinTrackingError
     from trackfolio.solvers import Conic
 
-    return MinTrackingError(solver=Conic()).fit(case.X, case.y).weights_
+    found: Array = MinTrackingError(solver=Conic()).fit(case.X, case.y).weights_
+    return found

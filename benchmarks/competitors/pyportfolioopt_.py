@@ -14,15 +14,14 @@ def ex_post(case: Case) -> Array:
     """Minimise its ex-post tracking error, the variance of the active return."""
     from pypfopt import EfficientFrontier, objective_functions, risk_models
 
-    frontier = EfficientFrontier(
-        None, risk_models.sample_cov(_frame(case.X), returns_data=True, frequency=1)
-    )
+    frontier = EfficientFrontier(None, risk_models.sample_cov(_frame(case.X), returns_data=True, frequency=1))
     frontier.convex_objective(
         objective_functions.ex_post_tracking_error,
         historic_returns=case.X,
         benchmark_returns=case.y,
     )
-    return frontier.weights
+    found: Array = frontier.weights
+    return found
 
 
 @competitor(
@@ -54,7 +53,8 @@ def _min_volatility(case: Case, solver: str | None) -> Array:
     covariance = risk_models.sample_cov(excess, returns_data=True, frequency=1)
     frontier = EfficientFrontier(None, covariance, solver=solver)
     frontier.min_volatility()
-    return frontier.weights
+    found: Array = frontier.weights
+    return found
 
 
 def _frame(values: Array) -> object:

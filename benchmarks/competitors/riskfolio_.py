@@ -21,7 +21,8 @@ def _least_variance(portfolio: Any) -> Array:
     weights = portfolio.optimization(model="Classic", rm="MV", obj="MinRisk")
     if weights is None:
         raise RuntimeError("optimization() returned None: none of its solvers succeeded")
-    return weights["weights"].to_numpy()
+    found: Array = weights["weights"].to_numpy()
+    return found
 
 
 @competitor(

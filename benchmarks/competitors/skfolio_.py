@@ -18,7 +18,8 @@ def benchmark_tracker(case: Case) -> Array:
     """Minimise the standard deviation of the active return."""
     from skfolio.optimization import BenchmarkTracker
 
-    return BenchmarkTracker().fit(case.X, case.y).weights_
+    found: Array = BenchmarkTracker().fit(case.X, case.y).weights_
+    return found
 
 
 @competitor(
@@ -32,4 +33,5 @@ def mean_risk(case: Case) -> Array:
     from skfolio.optimization import MeanRisk
 
     limit = case.rmse_limit * np.sqrt(case.n_periods / (case.n_periods - 1))
-    return MeanRisk(max_tracking_error=limit).fit(case.X, case.y).weights_
+    found: Array = MeanRisk(max_tracking_error=limit).fit(case.X, case.y).weights_
+    return found

@@ -18,10 +18,10 @@ MEASURES = [
     "tracking difference",
 ]
 REMARK = """\
-The gain over the index is no skill: the returns of the stocks include dividends, those of
-the index do not, and the twenty stocks are known to have survived until 2022. It shows in
-the mean active return, the information ratio and the tracking difference, but hardly in
-the tracking RMSE and the tracking error."""
+The gain over the index is no proof of skill: the returns of the stocks include dividends,
+those of the index do not, and the twenty stocks are known to have survived until 2022. It
+shows in the mean active return, the information ratio and the tracking difference, but
+hardly in the tracking RMSE and the tracking error."""
 
 
 def main() -> None:

@@ -74,20 +74,18 @@ def _solve_free(qp: BoxedQP, x: Array, at_lower: Mask, at_upper: Mask) -> tuple[
     """Newton steps on the variables that are at no bound, on the equations A x = b."""
     free = ~(at_lower | at_upper)
     x = np.where(at_lower, qp.lower, np.where(at_upper, qp.upper, x))
-    P = qp.P[np.ix_(free, free)] if not free.all() else qp.P.copy()
     A = qp.A[:, free]
-    n = len(P)
-    P[np.diag_indices(n)] += _REGULARISATION * max(float(np.trace(P)), 1.0)
     try:
-        factor = scipy.linalg.cho_factor(P, lower=True, overwrite_a=True, check_finite=False)
+        factor, weight = _factor(qp.P[np.ix_(free, free)] if not free.all() else qp.P.copy(), A)
         AtP = scipy.linalg.cho_solve(factor, A.T, check_finite=False)
         # A pseudo-inverse, since equations can repeat one another or lose all their free variables.
         inverse = np.linalg.pinv(A @ AtP, rcond=1e-12, hermitian=True)
         size = np.inf
         for _ in range(_REFINEMENTS):
-            # Step d and multipliers v of: P d - A'v = -gradient, A d = b - Ax.
-            step = scipy.linalg.cho_solve(factor, qp.gradient(x)[free], check_finite=False)
-            multipliers = inverse @ (qp.b - qp.A @ x + A @ step)
+            # Step d and multipliers v of: P d - A'v = -gradient, A d = r, where r = b - Ax.
+            r = qp.b - qp.A @ x
+            step = scipy.linalg.cho_solve(factor, qp.gradient(x)[free] - weight * (r @ A), check_finite=False)
+            multipliers = inverse @ (r + A @ step)
             d = AtP @ multipliers - step
             x[free] += d
             previous, size = size, float(np.max(np.abs(d), initial=0.0))
@@ -96,3 +94,13 @@ def _solve_free(qp: BoxedQP, x: Array, at_lower: Mask, at_upper: Mask) -> tuple[
     except np.linalg.LinAlgError:
         return None
     return (x, multipliers) if np.isfinite(x).all() and np.max(np.abs(qp.A @ x - qp.b), initial=0.0) < 1e-10 else None
+
+
+def _factor(P: Array, A: Array) -> tuple[tuple[Array, bool], float]:
+    """Cholesky factor of P + weight A'A, which has the same solutions on Ax = b and is regular where P alone is flat."""
+    n = len(P)
+    weight = float(np.trace(P) / max(float(np.sum(A * A)), 1e-300)) if A.size else 0.0
+    P += weight * (A.T @ A)
+    P[np.diag_indices(n)] += _REGULARISATION * max(float(np.trace(P)), 1.0)
+    factor: tuple[Array, bool] = scipy.linalg.cho_factor(P, lower=True, overwrite_a=True, check_finite=False)
+    return factor, weight
