@@ -30,13 +30,6 @@ class ConeForm:
         """Declared objective for a value of the objective written here."""
         return float(np.sqrt(max(value, 0.0))) * problem.scale if self.squared else value * problem.scale
 
-    def per_unit(self, problem: Problem, w: Array) -> float:
-        """Factor from multipliers of the objective written here to those of the declared one."""
-        if not self.squared:
-            return problem.scale
-        value = problem.value(w)
-        return problem.scale**2 / (2 * value) if value > 0 else 0.0
-
     def canonical(self, options: dict[str, Any] | None = None) -> tuple[dict[str, Any], Any, Any]:
         """Data, chain and inverse data of Clarabel's standard form."""
         import cvxpy as cp

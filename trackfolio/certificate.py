@@ -25,8 +25,8 @@ def certify(problem: Problem, solution: Solution) -> Certificate:
 
     .. math::
 
-        f(w) \ge f(\hat w) - g'\hat w + \lambda^{+\prime} l - \lambda^{-\prime} u - \nu' L
-        + \sum_i \min_{lower_i \le w_i \le upper_i} \Big( (g - A'\lambda)_i w_i + \sum_k \nu_k c_{ki} |w_i - m_{ki}|
+        f(w) \ge{}& f(\hat w) - g'\hat w + \lambda^{+\prime} l - \lambda^{-\prime} u - \nu' L \\
+        &+ \sum_i \min_{lower_i \le w_i \le upper_i} \Big( (g - A'\lambda)_i w_i + \sum_k \nu_k c_{ki} |w_i - m_{ki}|
         \Big)
 
     whatever the multipliers are: wrong ones give a weak bound, never a false one. Where a weight has an infinite

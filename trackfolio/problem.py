@@ -82,6 +82,16 @@ class Problem:
         scale = self.risk.scale(self.position)
         return scale if scale > 0 else 1.0
 
+    def multiplier_unit(self, w: Array, *, squared: bool) -> float:
+        """Factor from multipliers of the objective over its scale, or of the square of that, to those of the objective.
+
+        At an objective of 0 its square has multipliers and the objective itself has none: 0.
+        """
+        if not squared:
+            return self.scale
+        value = self.value(w)
+        return self.scale**2 / (2 * value) if value > 0 else 0.0
+
     # The limits.
 
     @cached_property

@@ -82,13 +82,20 @@ class Risk(Term):
 
     @property
     def has_gradient(self) -> bool:
-        """Whether `gradient_at` can be called."""
-        return offers(self, "gradient")
+        """Whether `gradient_at` can be called, by the risk's own gradient or its quadratic form."""
+        return offers(self, "gradient") or offers(self, "quadratic")
 
     def gradient_at(self, position: Position, w: Array) -> Array:
         """Subgradient of the risk of a position with respect to the weights."""
-        gradient = self.gradient  # optional: see has_gradient
-        return position.pull_back(call_weighted(gradient, position.returns(w), position.sample_weight))
+        if not offers(self, "quadratic"):
+            own = self.gradient  # optional: see has_gradient
+            return position.pull_back(call_weighted(own, position.returns(w), position.sample_weight))
+        gradient: Array = self.quadratic(position).gradient(w)
+        if not self.is_root:
+            return gradient
+        value = self.at(position, w)
+        # Where the root of a form is 0 it has a kink, and 0 is a subgradient.
+        return gradient / (2 * value) if value > 0 else np.zeros(position.n_assets)
 
     def expression_at(self, position: Position, w: Any) -> Any:
         """Risk of a position as a cvxpy expression of the weights."""
@@ -122,19 +129,6 @@ class _QuadraticRisk(Risk):
     @abstractmethod
     def quadratic(self, position: Position) -> Quadratic:
         """Quadratic form of the weights that is the risk, or the square of the risk if `is_root`."""
-
-    @property
-    def has_gradient(self) -> bool:
-        """Whether `gradient_at` can be called: that of the quadratic form."""
-        return True
-
-    def gradient_at(self, position: Position, w: Array) -> Array:
-        """Gradient of the risk of a position; 0, which is a subgradient, where the root of a form is 0."""
-        gradient = self.quadratic(position).gradient(w)
-        if not self.is_root:
-            return gradient
-        value = self.at(position, w)
-        return gradient / (2 * value) if value > 0 else np.zeros(position.n_assets)
 
     def expression_at(self, position: Position, w: Any) -> Any:
         """Risk of a position as a cvxpy expression: a cone of N + 1 rows, however many periods there are."""

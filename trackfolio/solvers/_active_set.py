@@ -97,7 +97,7 @@ def _solve_free(qp: BoxedQP, x: Array, at_lower: Mask, at_upper: Mask) -> tuple[
 
 
 def _factor(P: Array, A: Array) -> tuple[tuple[Array, bool], float]:
-    """Cholesky factor of P + weight A'A, which has the same solutions on Ax = b and is regular where P alone is flat."""
+    """Cholesky factor of P + weight A'A: the same solutions on Ax = b, and regular where P alone is flat."""
     n = len(P)
     weight = float(np.trace(P) / max(float(np.sum(A * A)), 1e-300)) if A.size else 0.0
     P += weight * (A.T @ A)

@@ -93,7 +93,7 @@ class Conic(Solver):
 
     def _solution(self, problem: Problem, form: ConeForm, point: tuple[Array, Array] | None) -> Solution:
         w = np.array(form.weights.value, dtype=np.float64)
-        per_unit = form.per_unit(problem, w)
+        per_unit = problem.multiplier_unit(w, squared=form.squared)
         duals = {name: [part.dual_value * per_unit for part in parts] for name, parts in form.others.items()}
         sums = {name: float(np.sum(duals[name][0])) for name in problem.absolute_sums if name in duals}
         others = {name: (parts[0] if len(parts) == 1 else parts) for name, parts in duals.items()}

@@ -62,11 +62,8 @@ class DenseQP(Solver):
             rough = self._interior_point(P, c, folded, _TIGHT)
             exact = rough.x, rough.row_duals
         w, duals = exact
-        # The multipliers are those of q / (2s); the declared objective is q, or its root.
-        per_unit = 2 * scale
-        if problem.risk.is_root:
-            value = problem.value(w)
-            per_unit = scale / value if value > 0 else 0.0
+        # The objective solved is half of q / s.
+        per_unit = 2 * problem.multiplier_unit(w, squared=problem.risk.is_root)
         return Solution(
             weights=w,
             solver=type(self).__name__,
@@ -154,22 +151,22 @@ class _Folded:
     box_lower: Array
     box_upper: Array
     kept: npt.NDArray[np.intp]
+    folded: npt.NDArray[np.intp]
 
     def unfold(self, problem: Problem, w: Array, duals: Array) -> Array:
         """Multipliers of all rows: of a folded one, the reduced cost of its asset where it is the bound that binds."""
         A = problem.linear.A
         full = np.zeros(A.shape[0])
         full[self.kept] = duals
-        folded = np.setdiff1d(np.arange(len(full)), self.kept)
-        if len(folded):
+        if len(self.folded):
             slope = problem.risk.gradient_at(problem.position, w) - A.T @ full
-            self._attribute(problem, folded, slope, full)
+            self._attribute(problem, slope, full)
         return full
 
-    def _attribute(self, problem: Problem, folded: npt.NDArray[np.intp], slope: Array, full: Array) -> None:
+    def _attribute(self, problem: Problem, slope: Array, full: Array) -> None:
         """Give the slope of each weight to the folded row that is its tightest bound, if its own is not."""
         A, lower, upper = problem.linear
-        for k in folded:
+        for k in self.folded:
             row = sp.coo_array(sp.csr_array(A[[k]]))
             row.eliminate_zeros()
             i, a = int(row.coords[1][0]), float(row.data[0])
@@ -188,6 +185,8 @@ def _ends(lower: float, upper: float, a: float) -> tuple[float, float]:
 def _fold(problem: Problem) -> _Folded:
     A, lower, upper = problem.linear
     box_lower, box_upper = problem.lower.copy(), problem.upper.copy()
+    # Rows without a finite side limit nothing, and PIQP complains of them on the terminal.
+    idle = np.isinf(lower) & np.isinf(upper)
     single = np.zeros(A.shape[0], dtype=bool)
     if A.shape[0] > 1:
         single = np.asarray((sp.csr_array(A) != 0).sum(axis=1)).ravel() == 1
@@ -201,6 +200,6 @@ def _fold(problem: Problem) -> _Folded:
     if (box_lower > box_upper + 1e-12 * (1 + np.abs(box_lower))).any():
         raise InfeasibleError("bounds on single weights exclude one another")
     box_upper[crossed] = box_lower[crossed]  # by rounding alone
-    kept = np.flatnonzero(~single)
+    kept = np.flatnonzero(~single & ~idle)
     dense = A[kept].toarray() if sp.issparse(A) else A[kept]
-    return _Folded(dense, lower[kept], upper[kept], box_lower, box_upper, kept)
+    return _Folded(dense, lower[kept], upper[kept], box_lower, box_upper, kept, np.flatnonzero(single))
