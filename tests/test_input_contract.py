@@ -188,7 +188,7 @@ def test_values_of_limits(market):
     refused("max_weights of 'x1' is NaN", MinTrackingError(max_weights=[1, np.nan, *[1] * 6]), X, y)
     refused("max_weights must be numbers", MinTrackingError(max_weights="ten"), X, y)
     refused(
-        "MaxTurnover.limit must be a number of at least 0, got -1",
+        "MaxTurnover.limit must be a number of at least 0, and finite, got -1",
         MinTrackingError(constraints=[MaxTurnover(-1)]),
         X,
         y,

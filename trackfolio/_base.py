@@ -56,6 +56,9 @@ class PortfolioEstimator(NamedTermsMixin, BaseEstimator):
         check_is_fitted(self)
         values = self._validated(X, reset=False)
         names = self._names(X)
+        # scikit-learn compares names that are strings; numbers as names are compared here.
+        if hasattr(X, "columns") and self._column_names not in (None, asset_names(X.columns, len(names))):
+            raise ValueError(f"The columns of X are not those of fit, in the same order: {self._column_names[:5]}, ...")
         warn_if_prices(values, names)
         portfolio = Portfolio(X if hasattr(X, "columns") else values, self.weights_)
         weights = self.benchmark_weights_
@@ -63,6 +66,8 @@ class PortfolioEstimator(NamedTermsMixin, BaseEstimator):
 
     def fit_predict(self, X: Any, y: Any = None, **fit_params: Any) -> Portfolio:
         """Fit, and hold the weights over the same periods: the portfolio in sample."""
+        if self._precomputed:
+            raise ValueError("fit_predict needs returns; a covariance matrix has no periods to hold a portfolio over.")
         return self.fit(X, y, **fit_params).predict(X)  # type: ignore[no-any-return]  # subclasses define fit
 
     # Building.
@@ -87,10 +92,11 @@ class PortfolioEstimator(NamedTermsMixin, BaseEstimator):
             previous_weights=_previous_weights(previous_weights, names),
         )
 
-    def _solve(self, problem: Problem) -> Self:
+    def _solve(self, problem: Problem, X: Any) -> Self:
         """Solve, and keep plain arrays."""
         self.solution_ = solve(problem, self.solver)
         self.weights_ = self.solution_.weights
+        self._column_names = problem.names if hasattr(X, "columns") else None
         return self
 
     def _position(self, X: Any, y: Any, sample_weight: Any) -> tuple[Position, list[str], Array | None]:
@@ -109,6 +115,8 @@ class PortfolioEstimator(NamedTermsMixin, BaseEstimator):
         weights = self.benchmark_weights_ = self._benchmark_weights(names, X)
         by_weights = weights if target is None else None
         target = values @ weights if target is None and weights is not None else target
+        if sample_weight is not None:
+            check_same_index(X, sample_weight, y_name="sample_weight")
         checked = None if sample_weight is None else _sample_weight(sample_weight, values)
         return (
             Position(values, target, benchmark_weights=by_weights, sample_weight=checked),
@@ -130,6 +138,8 @@ class PortfolioEstimator(NamedTermsMixin, BaseEstimator):
                 f"covariance='precomputed' expects a square covariance matrix, got shape {np.shape(sigma)}; "
                 "for returns use covariance=None."
             )
+        if isinstance(sigma, pd.DataFrame) and not sigma.index.equals(sigma.columns):
+            raise ValueError("The rows and columns of the covariance matrix must have the same names in one order.")
         matrix = check_covariance(self._validated(sigma, reset=True), "The covariance matrix")
         names = self._names(sigma)
         weights = self.benchmark_weights_ = self._benchmark_weights(names, None)
@@ -181,6 +191,10 @@ def _last_known(table: pd.DataFrame, dates: Any) -> pd.Series:
             "give one row of it."
         )
     last = dates.max()
+    if (table.index.tz is None) != (dates.tz is None):
+        raise ValueError("The dates of benchmark_weights and of X must both have a time zone, or both have none.")
+    if table.empty or not table.index.is_unique:
+        raise ValueError("benchmark_weights as a DataFrame needs rows, and one row a date.")
     known = table.loc[table.index <= last]
     if known.empty:
         raise ValueError(

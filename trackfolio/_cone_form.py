@@ -21,10 +21,23 @@ class ConeForm:
     """The cvxpy problem, its weights, and the handles from which multipliers are read."""
 
     program: Any
-    weights: Any
+    variable: Any
     row_parts: list[tuple[Mask, float, Any]]
     others: dict[str, list[Any]]
     squared: bool
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether the program has found any."""
+        return self.variable.value is not None
+
+    def weights(self, problem: Problem) -> Array:
+        """Weights found."""
+        return problem.unit * np.array(self.variable.value, dtype=np.float64)
+
+    def set_weights(self, problem: Problem, w: Array) -> None:
+        """Put weights in, so that expressions and violations can be read."""
+        self.variable.value = w / problem.unit
 
     def declared(self, problem: Problem, value: float) -> float:
         """Declared objective for a value of the objective written here."""
@@ -37,12 +50,12 @@ class ConeForm:
         data: tuple[dict[str, Any], Any, Any] = self.program.get_problem_data(cp.CLARABEL, solver_opts=options or {})
         return data
 
-    def row_duals(self) -> Array:
+    def row_duals(self, problem: Problem) -> Array:
         """Signed multipliers of the rows of `Problem.linear`, for the objective written here."""
-        duals = np.zeros(len(self.row_parts[0][0]))
+        duals = np.zeros(len(problem.linear.lower))
         for mask, sign, constraint in self.row_parts:
             duals[mask] += sign * np.atleast_1d(constraint.dual_value)
-        return duals
+        return duals / problem.unit
 
 
 def cone_form(problem: Problem, *, with_objective: bool = True) -> ConeForm:
@@ -53,16 +66,17 @@ def cone_form(problem: Problem, *, with_objective: bool = True) -> ConeForm:
     """
     import cvxpy as cp
 
-    w = cp.Variable(problem.n_assets, name="weights")
+    u = cp.Variable(problem.n_assets, name="weights")
+    w = u if problem.unit == 1 else problem.unit * u
     squared = problem.risk.is_root and offers(problem.risk, "quadratic")
     objective = _objective(problem, w, squared) if with_objective else 0
-    row_parts = _row_parts(problem, w)
+    row_parts = _row_parts(problem, u)
     others = {name: _listed(term.constraints(problem, w), name) for name, term in problem.other_terms()}
     bounds = []
     for sign, bound in ((1, problem.lower), (-1, problem.upper)):
         finite = np.isfinite(bound)
         if finite.any():
-            bounds.append(sign * w[np.flatnonzero(finite)] >= sign * bound[finite])
+            bounds.append(sign * u[np.flatnonzero(finite)] >= sign * bound[finite] / problem.unit)
     constraints = [part for _, _, part in row_parts] + bounds + [c for parts in others.values() for c in parts]
     program = cp.Problem(cp.Minimize(objective), constraints)
     if not program.is_dcp():
@@ -71,30 +85,33 @@ def cone_form(problem: Problem, *, with_objective: bool = True) -> ConeForm:
             f"{', '.join(faulty)} is not convex by the rules of disciplined convex programming; see cvxpy's "
             "help on DCP."
         )
-    return ConeForm(program, w, row_parts, others, squared)
+    return ConeForm(program, u, row_parts, others, squared)
 
 
 def _objective(problem: Problem, w: Any, squared: bool) -> Any:
     import cvxpy as cp
 
-    if not squared:
+    if not offers(problem.risk, "quadratic"):
         return problem.risk.expression_at(problem.position, w) / problem.scale
+    # Divided before it is squared: coefficients near 1 are what solvers see.
+    unit = problem.scale if squared else np.sqrt(problem.scale)
     R, r = problem.risk.quadratic(problem.position).root()
-    return cp.sum_squares((R / problem.scale) @ w - r / problem.scale)
+    return cp.sum_squares((R / unit) @ w - r / unit)
 
 
-def _row_parts(problem: Problem, w: Any) -> list[tuple[Mask, float, Any]]:
+def _row_parts(problem: Problem, u: Any) -> list[tuple[Mask, float, Any]]:
     """Equalities, lower and upper sides of the linear limits, with the sign that makes cvxpy's duals ours."""
     A, lower, upper = problem.linear
+    lower, upper = lower / problem.unit, upper / problem.unit
     equal = lower == upper
     below, above = np.isfinite(lower) & ~equal, np.isfinite(upper) & ~equal
     parts = []
     if equal.any():
-        parts.append((equal, -1.0, A[equal] @ w == lower[equal]))
+        parts.append((equal, -1.0, A[equal] @ u == lower[equal]))
     if below.any():
-        parts.append((below, 1.0, A[below] @ w >= lower[below]))
+        parts.append((below, 1.0, A[below] @ u >= lower[below]))
     if above.any():
-        parts.append((above, -1.0, A[above] @ w <= upper[above]))
+        parts.append((above, -1.0, A[above] @ u <= upper[above]))
     return parts
 
 

@@ -43,7 +43,7 @@ class Position:
         given = X if covariance is None else covariance
         assert given is not None, "X or covariance must be given"
         self.n_assets = given.shape[1]
-        self._estimated: dict[int, MatrixQuadratic | FactorQuadratic] = {}
+        self._estimated: list[tuple[Any, MatrixQuadratic | FactorQuadratic]] = []
 
     @property
     def total_weight(self) -> float:
@@ -88,9 +88,12 @@ class Position:
 
     def covariance(self, estimator: Any) -> MatrixQuadratic | FactorQuadratic:
         """Ex-ante variance by a covariance estimator, fitted here on a clone, or by the given matrix."""
-        if id(estimator) not in self._estimated:
-            self._estimated[id(estimator)] = self._estimate(estimator)
-        return self._estimated[id(estimator)]
+        for known, form in self._estimated:
+            if known is estimator:
+                return form
+        form = self._estimate(estimator)
+        self._estimated.append((estimator, form))
+        return form
 
     def _estimate(self, estimator: Any) -> MatrixQuadratic | FactorQuadratic:
         n = self.n_assets

@@ -34,10 +34,13 @@ class Quadratic(Protocol):
         """(R, r) with q(w) = ||Rw - r||²."""
 
 
-def mean_diagonal(quadratic: Quadratic) -> float:
-    """Mean over the assets of q(e_i): what each asset alone would cost. It is the scale s of DESIGN.md."""
+def mean_diagonal(quadratic: Quadratic, size: float = 1.0) -> float:
+    """Mean over the assets of q(size·e_i): what each asset alone would cost. It is the scale s of DESIGN.md."""
     matrix, linear, constant = quadratic.gram()
-    return max(float(np.mean(np.diagonal(matrix) - 2 * linear) + constant), 0.0)
+    squares = size**2 * float(np.mean(np.diagonal(matrix)))
+    # Where every asset is the benchmark but for rounding, differences are no unit to measure a gap in.
+    rounding = 1e4 * np.finfo(float).eps * (squares + constant)
+    return max(squares - 2 * size * float(np.mean(linear)) + constant, rounding)
 
 
 @dataclass(frozen=True)

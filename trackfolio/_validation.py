@@ -1,6 +1,7 @@
 """Input to arrays, by name where there are names, with a message that names the culprit."""
 
 import difflib
+import sys
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -15,6 +16,14 @@ Array = npt.NDArray[np.float64]
 
 # Returns are rarely all positive and never half the invested amount in a typical period; prices are both.
 _TYPICAL_PRICE, _ENOUGH_PERIODS = 0.5, 20
+
+
+def warn(message: str, category: type[Warning]) -> None:
+    """Warn at the line outside of trackfolio that led here, so that Python shows it once for each such line."""
+    depth, frame = 2, sys._getframe(1)
+    while frame.f_back is not None and str(frame.f_globals.get("__name__", "")).partition(".")[0] == __package__:
+        depth, frame = depth + 1, frame.f_back
+    warnings.warn(message, category, stacklevel=depth)
 
 
 def asset_names(names: Iterable[object] | None, n_assets: int) -> list[str]:
@@ -116,6 +125,21 @@ def _refuse_nan(array: Array, names: Sequence[str], what: str) -> None:
         raise ValueError(f"{what} of {names[int(np.flatnonzero(np.isnan(array))[0])]!r} is NaN.")
 
 
+def limit(value: Any, what: str, default: float) -> float:
+    """One finite number or infinity; `None` is the default (no limit)."""
+    if value is None:
+        return default
+    if isinstance(value, str) or np.ndim(value) != 0:
+        raise ValueError(f"{what} must be one number, got {value!r}.")
+    try:
+        number = float(value)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{what} must be one number, got {value!r}.") from error
+    if np.isnan(number):
+        raise ValueError(f"{what} is NaN.")
+    return number
+
+
 def finite_per_asset(value: Any, names: Sequence[str], what: str) -> Array:
     """Like `per_asset` for one number an asset: no scalars, no defaults, no infinities."""
     if np.ndim(value) == 0 and not isinstance(value, Mapping):
@@ -139,7 +163,10 @@ def degrees_of_freedom(total: float) -> float:
 def refuse_non_finite(X: Any, what: str = "X") -> None:
     """Raise with the place of the first NaN or infinity; anything else is left to scikit-learn."""
     try:
-        values = np.asarray(X)
+        # A missing value of pandas' own kind is no float; as NaN it has a place.
+        values = (
+            X.to_numpy(dtype=np.float64, na_value=np.nan) if isinstance(X, pd.DataFrame | pd.Series) else np.asarray(X)
+        )
         values = values if np.iscomplexobj(values) else values.astype(np.float64, copy=False)
     except (TypeError, ValueError):
         return
@@ -177,7 +204,11 @@ def check_same_index(X: Any, y: Any, x_name: str = "X", y_name: str = "y") -> No
             f"{x_name} has {len(left)} rows and {y_name} has {len(right)}: their dates differ{example}. "
             "Join them first, for example with trackfolio.datasets.prices_to_returns."
         )
-    first = next(i for i, (a, b) in enumerate(zip(left, right, strict=True)) if a != b)
+    first = next((i for i, (a, b) in enumerate(zip(left, right, strict=True)) if a != b), None)
+    if first is None:
+        raise ValueError(
+            f"The dates of {x_name} and {y_name} are of different kinds ({left.dtype} and {right.dtype}): convert one."
+        )
     raise ValueError(
         f"The dates of {x_name} and {y_name} differ: row {first} is {left[first]} in {x_name} and "
         f"{right[first]} in {y_name}. "
@@ -196,10 +227,9 @@ def warn_if_prices(values: Array, names: Sequence[str], what: str = "X") -> None
         return  # in few rows, returns in percent can all be positive by chance
     if len(suspects):
         column = f"column {names[suspects[0]]!r} of {what}" if values.ndim == 2 else what
-        warnings.warn(
+        warn(
             f"{column} looks like prices (all positive, median {np.median(columns[:, suspects[0]]):.3g}), "
             "but returns are expected. "
             "Convert with trackfolio.datasets.prices_to_returns.",
             PricesWarning,
-            stacklevel=4,
         )

@@ -13,6 +13,7 @@ from trackfolio.problem import Certificate, Problem, Solution
 __all__ = ["certify"]
 
 Mask = npt.NDArray[np.bool_]
+_EPS = float(np.finfo(float).eps)
 
 
 def certify(problem: Problem, solution: Solution) -> Certificate:
@@ -57,16 +58,14 @@ def certify(problem: Problem, solution: Solution) -> Certificate:
     w = solution.weights
     objective, violation = problem.value(w), problem.violation(w)
     provable = problem.risk.has_gradient and all(offers(term, "absolute_sum") for _, term in problem.other_terms())
-    residuals: dict[str, float] = {}
+    unit = max(abs(objective), problem.scale)
     if provable:
-        bound = _lower_bound(problem, solution, objective)
-    else:
-        bound, residuals = _residuals(problem, solution)
-        violation = max(violation, residuals.pop("primal"))
-    # The weights attain the objective: a bound above it only says that they break a limit by rounding.
-    bound = min(max(bound, problem.risk.least_value), objective)
-    gap = (objective - bound) / max(abs(objective), problem.scale)
-    return Certificate("bound" if provable else "residuals", objective, bound, float(gap), violation, **residuals)
+        # The weights attain the objective: a bound above it only says that they break a limit by rounding.
+        bound = min(max(_lower_bound(problem, solution, objective), problem.risk.least_value), objective)
+        return Certificate("bound", objective, bound, float((objective - bound) / unit), violation)
+    bound, residuals = _residuals(problem, solution)
+    violation = max(violation, residuals.pop("primal"))
+    return Certificate("residuals", objective, bound, float((objective - bound) / unit), violation, **residuals)
 
 
 def reduced_costs(problem: Problem, solution: Solution) -> Array:
@@ -77,31 +76,23 @@ def reduced_costs(problem: Problem, solution: Solution) -> Array:
 
 
 def _lower_bound(problem: Problem, solution: Solution, objective: float) -> float:
-    if solution.row_duals is None:
+    if solution.row_duals is None or not np.isfinite(solution.row_duals).all() or np.isnan(objective):
         return -np.inf
     w, (A, lower, upper) = solution.weights, problem.linear
     # A multiplier of a side that does not exist proves nothing; without it, the bound is weaker but true.
-    duals = np.clip(
-        solution.row_duals,
-        np.where(np.isinf(upper), 0, -np.inf),
-        np.where(np.isinf(lower), 0, np.inf),
-    )
+    duals = np.clip(solution.row_duals, np.where(np.isinf(upper), 0, -np.inf), np.where(np.isinf(lower), 0, np.inf))
     gradient = problem.risk.gradient_at(problem.position, w)
     slope = gradient - A.T @ duals
     sides = np.where(duals > 0, lower, np.where(duals < 0, upper, 0.0))
-    constant = float(duals @ sides) - float(gradient @ w)
     minima = _minima(problem, solution.absolute_duals, slope)
-    constant -= sum(max(solution.absolute_duals.get(k, 0.0), 0.0) * s.limit for k, s in problem.absolute_sums.items())
     free = ~np.isfinite(minima)
-    if not free.any():
-        return objective + constant + float(minima.sum())
-    return _bound_by_curvature(
-        problem,
-        objective,
-        constant + float(minima[~free].sum() + slope[free] @ w[free]),
-        slope,
-        free,
-    )
+    sums = [max(solution.absolute_duals.get(k, 0.0), 0.0) * s.limit for k, s in problem.absolute_sums.items()]
+    summands = np.concatenate([duals * sides, -gradient * w, np.where(free, slope * w, minima), -np.array(sums)])
+    allowance = 4.0 * _EPS * (abs(objective) + float(np.abs(summands).sum()))
+    bound = objective + float(summands.sum()) - allowance
+    if free.any():
+        bound = _bound_by_curvature(problem, objective, bound - objective, w, slope, free)
+    return -np.inf if np.isnan(bound) else bound
 
 
 def _minima(problem: Problem, absolute_duals: dict[str, float], slope: Array) -> Array:
@@ -124,35 +115,37 @@ def _minima(problem: Problem, absolute_duals: dict[str, float], slope: Array) ->
     return np.where(np.isnan(minima), -np.inf, minima)
 
 
-def _bound_by_curvature(problem: Problem, objective: float, constant: float, slope: Array, free: Mask) -> float:
+def _bound_by_curvature(
+    problem: Problem, objective: float, constant: float, w: Array, slope: Array, free: Mask
+) -> float:
     """Bound where some weights are free: the least of slope'd + d'Sd, with S what a quadratic adds for them.
 
     S is the Schur complement of the matrix on the free weights: whatever the others do, the quadratic is at least
     d'Sd. In directions in which S is flat, the slope must be 0 up to the rounding with which it was computed; else
-    there is no bound.
+    there is no bound. Each asset is measured in units of its own size, so that none is flat for being small.
     """
     if not offers(problem.risk, "quadratic"):
         return -np.inf
-    quadratic = problem.risk.quadratic(problem.position)
-    matrix = quadratic.gram()[0]
+    matrix, _, at_zero = problem.risk.quadratic(problem.position).gram()
+    own = np.sqrt(np.diagonal(matrix))
+    own = np.where(own > 0, own, np.max(own, initial=np.finfo(float).tiny))
+    matrix, r = matrix / np.outer(own, own), slope[free] / own[free]
     across = matrix[np.ix_(free, ~free)]
     schur = (
         matrix[np.ix_(free, free)] - across @ np.linalg.pinv(matrix[np.ix_(~free, ~free)], hermitian=True) @ across.T
     )
     curvature, directions = np.linalg.eigh((schur + schur.T) / 2)
-    along = directions.T @ slope[free]
-    rounding = len(matrix) * np.finfo(float).eps
-    curved = curvature > rounding * max(float(curvature[-1]), float(np.trace(matrix)))
-    # Slopes are differences of numbers of the size of the gradient at 0; for a root, divided by twice the objective.
-    size = float(np.max(np.abs(quadratic.gradient(np.zeros(problem.n_assets)))))
-    size /= 2 * objective if problem.risk.is_root and objective > 0 else 1.0
-    if (np.abs(along[~curved]) > 100 * rounding * size).any():
+    along, rounding = directions.T @ r, 100 * len(matrix) * _EPS
+    curved = curvature > rounding
+    # For a root, whose gradient is that of the square over twice the objective, all is done for the square.
+    factor = 2 * objective if problem.risk.is_root else 1.0
+    size = 2 * np.sqrt(at_zero + float((own * w) @ matrix @ (own * w)))
+    if (factor * np.abs(along[~curved]) > rounding * size).any():
         return -np.inf
-    decrease = float(np.sum(along[curved] ** 2 / (4 * curvature[curved])))
+    decrease = float(np.sum((factor * along[curved]) ** 2 / (4 * curvature[curved])))
     if not problem.risk.is_root:
         return objective + constant - decrease
-    # The same inequality for the square of the objective, whose gradient is 2·objective times that of the root.
-    square = objective**2 + 2 * objective * constant - 4 * objective**2 * decrease
+    square = objective**2 + factor * constant - decrease - 4 * _EPS * (at_zero + objective**2)
     return float(np.sqrt(max(square, 0.0)))
 
 
@@ -187,10 +180,12 @@ def _tighten(a: Array, limit: float, lower: Array, upper: Array) -> None:
 
 
 def _residuals(problem: Problem, solution: Solution) -> tuple[float, dict[str, float]]:
-    """Dual objective and residuals of the cone form at the point that the solver returned."""
-    if solution.cone_point is None:
-        return -np.inf, {"primal": 0.0, "stationarity": np.inf, "complementarity": np.inf}
+    """Dual objective and residuals of the cone form at the solver's point; violation also at the weights."""
     form = cone_form(problem)
+    form.set_weights(problem, solution.weights)
+    broken = [float(np.max(part.violation())) / problem.unit for parts in form.others.values() for part in parts]
+    if solution.cone_point is None:
+        return -np.inf, {"primal": max(broken, default=0.0), "stationarity": np.inf, "complementarity": np.inf}
     data, _, inverse = form.canonical()
     x, z = solution.cone_point
     A, b, c = data["A"], data["b"], data["c"]
@@ -198,7 +193,7 @@ def _residuals(problem: Problem, solution: Solution) -> tuple[float, dict[str, f
     s = b - A @ x
     dual = float(inverse[-1]["offset"]) - 0.5 * float(x @ Px) - float(b @ z)
     return form.declared(problem, dual), {
-        "primal": _outside(s, data["dims"], dual=False),
+        "primal": max([_outside(s, data["dims"], dual=False) / (1 + float(np.max(np.abs(b)))), *broken]),
         "stationarity": max(float(np.max(np.abs(Px + c + A.T @ z))), _outside(z, data["dims"], dual=True)),
         "complementarity": abs(float(s @ z)),
     }

@@ -14,7 +14,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from trackfolio._terms import Term
-from trackfolio._validation import Array, finite_per_asset, per_asset, unknown_name
+from trackfolio._validation import Array, finite_per_asset, limit, per_asset, unknown_name
 
 __all__ = [
     "AbsoluteSum",
@@ -96,6 +96,7 @@ class LinearConstraint(Constraint):
         """Linear limits."""
         A = self.A
         if isinstance(A, pd.DataFrame):
+            A = A.rename(columns=str)
             for name in A.columns:
                 if str(name) not in problem.names:
                     raise unknown_name("LinearConstraint.A", name, problem.names)
@@ -106,11 +107,7 @@ class LinearConstraint(Constraint):
                     "they do not count."
                 )
             A = A[list(problem.names)].to_numpy()
-        return Rows(
-            A if sp.issparse(A) else np.atleast_2d(np.asarray(A, dtype=np.float64)),
-            self.lower,
-            self.upper,
-        )
+        return Rows(A, self.lower, self.upper)
 
 
 class Exposure(Constraint):
@@ -147,7 +144,8 @@ class Exposure(Constraint):
         """Linear limits."""
         x = finite_per_asset(self.values, problem.names, "Exposure.values")
         of_benchmark = float(x @ problem.require_benchmark_weights("Exposure(active=True)")) if self.active else 0.0
-        return Rows(x[None, :], np.asarray(self.lower) + of_benchmark, np.asarray(self.upper) + of_benchmark)
+        lower, upper = limit(self.lower, "Exposure.lower", -np.inf), limit(self.upper, "Exposure.upper", np.inf)
+        return Rows(x[None, :], lower + of_benchmark, upper + of_benchmark)
 
 
 class GroupBounds(Constraint):
@@ -186,11 +184,12 @@ class GroupBounds(Constraint):
             self._limits(self.upper, known, "upper", np.inf),
         )
 
-    def row_names(self, problem: Any) -> list[str]:
-        """Name of each row, for messages."""
-        return list(dict.fromkeys(label for label in self._labels(problem.names) if label is not None))
-
     def _labels(self, names: list[str]) -> list[str | None]:
+        if self.groups is None or isinstance(self.groups, str):
+            raise ValueError(f"GroupBounds.groups must give one label per asset, got {self.groups!r}.")
+        if isinstance(self.groups, pd.Series) and not self.groups.index.is_unique:
+            twice = self.groups.index[self.groups.index.duplicated()][0]
+            raise ValueError(f"GroupBounds.groups names the asset {twice!r} twice.")
         if isinstance(self.groups, Mapping | pd.Series):
             by_name = {str(k): v for k, v in self.groups.items()}
             for name in by_name:
@@ -260,14 +259,15 @@ class MaxTurnover(Constraint):
 
     def absolute_sum(self, problem: Any) -> AbsoluteSum:
         """The limit as a weighted sum of absolute values."""
-        if np.ndim(self.limit) != 0 or not self.limit >= 0:
-            raise ValueError(f"MaxTurnover.limit must be a number of at least 0, got {self.limit!r}.")
+        most = limit(self.limit, "MaxTurnover.limit", np.inf)
+        if not 0 <= most < np.inf:
+            raise ValueError(f"MaxTurnover.limit must be a number of at least 0, and finite, got {self.limit!r}.")
         previous = problem.require_previous_weights("MaxTurnover")
-        return AbsoluteSum(np.full(len(previous), 0.5), previous, float(self.limit))
+        return AbsoluteSum(np.full(len(previous), 0.5), previous, most)
 
     def constraints(self, problem: Any, w: Any) -> list[Any]:
         """Cvxpy constraints."""
         import cvxpy as cp
 
-        limit = self.absolute_sum(problem)
-        return [limit.coefficients @ cp.abs(w - limit.centre) <= limit.limit]
+        total = self.absolute_sum(problem)
+        return [total.coefficients @ cp.abs(w - total.centre) <= total.limit]

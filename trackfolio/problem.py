@@ -17,6 +17,9 @@ from trackfolio.risks import Risk
 
 __all__ = ["Certificate", "Problem", "Solution"]
 
+# Names under which the multipliers of the estimators' own limits are found.
+_RESERVED = ("budget", "min_weights", "max_weights")
+
 
 @dataclass(frozen=True, eq=False)
 class Problem:
@@ -50,10 +53,28 @@ class Problem:
     benchmark_weights: Array | None = None
     previous_weights: Array | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse names and terms whose multipliers or limits would get lost."""
+        for name, term in self.constraints:
+            if name in _RESERVED:
+                raise ValueError(f"A constraint cannot be called {name!r}: this name is taken. Give it another.")
+            if offers(term, "rows") and offers(term, "constraints"):
+                raise TypeError(f"{name} defines both rows and constraints; keep one of them.")
+
     @property
     def n_assets(self) -> int:
         """Number of assets."""
         return len(self.names)
+
+    @cached_property
+    def unit(self) -> float:
+        """Unit of the weights in which the problem is solved: 1, or what they can reach if that is tiny or huge."""
+        with np.errstate(invalid="ignore"):
+            upper = np.fmin(self.upper, self.lower + (self.budget[1] - self.lower.sum()))
+            lower = np.fmax(self.lower, self.upper + (self.budget[0] - self.upper.sum()))
+        reach = np.abs(np.concatenate([lower, upper]))
+        largest = float(np.max(reach[np.isfinite(reach)], initial=0.0))
+        return largest if largest > 0 and not 1e-3 <= largest <= 1e3 else 1.0
 
     def require_benchmark_weights(self, who: str) -> Array:
         """Weights of the benchmark, or an error that says who needs them."""
@@ -79,7 +100,9 @@ class Problem:
     @cached_property
     def scale(self) -> float:
         """Typical size of the objective: the unit in which it is solved and gaps are measured; 1 where all is zero."""
-        scale = self.risk.scale(self.position)
+        scale = self.risk.scale(self.position, self.unit)
+        if not np.isfinite(scale):
+            raise ValueError(f"The risk is {scale} at ordinary weights: the returns are too large to be squared.")
         return scale if scale > 0 else 1.0
 
     def multiplier_unit(self, w: Array, *, squared: bool) -> float:
@@ -96,14 +119,21 @@ class Problem:
 
     @cached_property
     def linear(self) -> Rows:
-        """All linear limits but the bounds, stacked: the budget, then the rows of each constraint in order."""
-        blocks = [
-            Rows(np.ones((1, self.n_assets)), np.array([self.budget[0]]), np.array([self.budget[1]])),
-            *self._blocks.values(),
-        ]
+        """All linear limits but the bounds, stacked: the budget, then each constraint's; largest coefficients are 1."""
+        budget = Rows(np.ones((1, self.n_assets)), np.array([self.budget[0]]), np.array([self.budget[1]]))
+        blocks = [budget, *self._blocks.values()]
         dense = not any(sp.issparse(block.A) for block in blocks)
         A = np.vstack([b.A for b in blocks]) if dense else sp.vstack([sp.csr_array(b.A) for b in blocks], format="csr")
-        return Rows(A, np.concatenate([b.lower for b in blocks]), np.concatenate([b.upper for b in blocks]))
+        lower, upper = (np.concatenate([getattr(b, side) for b in blocks]) for side in ("lower", "upper"))
+        units = self.row_units
+        return Rows(A / units[:, None] if dense else sp.diags_array(1 / units) @ A, lower / units, upper / units)
+
+    @cached_property
+    def row_units(self) -> Array:
+        """Largest coefficient of each row, by which `linear` is divided: a limit may come in any unit."""
+        largest = [np.ones(1), *(abs(b.A).max(axis=1) for b in self._blocks.values())]
+        units = np.concatenate([part.toarray().ravel() if sp.issparse(part) else part for part in largest])
+        return np.where(units > 0, units, 1.0)
 
     @cached_property
     def row_slices(self) -> dict[str, slice]:
@@ -132,12 +162,17 @@ class Problem:
         return ((name, term) for name, term in self.constraints if not offers(term, "rows"))
 
     def violation(self, w: Array) -> float:
-        """Largest amount by which weights break a bound, linear limit or sum of absolute values."""
+        """Largest amount by which weights break a bound, linear limit or sum of absolute values, in weights."""
+        if not np.isfinite(w).all():
+            return np.inf
         A, lower, upper = self.linear
         Aw = A @ w
         parts = [self.lower - w, w - self.upper, lower - Aw, Aw - upper]
-        parts += [np.array([s.value(w) - s.limit]) for s in self.absolute_sums.values()]
-        return max(0.0, *(float(part.max()) for part in parts if part.size))
+        parts += [
+            np.array([s.value(w) - s.limit]) / np.max(s.coefficients, initial=1e-300)
+            for s in self.absolute_sums.values()
+        ]
+        return max(0.0, *(float(part.max()) for part in parts if part.size)) / self.unit
 
     def check(self) -> None:
         """Raise for whatever is wrong with a term or plainly contradictory, before any solver runs."""
@@ -148,23 +183,27 @@ class Problem:
         _ = self.absolute_sums, self.scale
 
     def _check_bounds(self) -> None:
+        if (self.lower == np.inf).any() or (self.upper == -np.inf).any():
+            raise ValueError(
+                "min_weights of inf or max_weights of -inf can be met by no weights; use None for no bound."
+            )
         crossed = np.flatnonzero(self.lower > self.upper)
         if len(crossed):
             i = int(crossed[0])
             raise InfeasibleError(
-                f"min_weights of {self.names[i]!r} is {self.lower[i]:g}, above its max_weights of "
-                f"{self.upper[i]:g} ({len(crossed)} of {self.n_assets} assets)."
+                f"min_weights of {self.names[i]!r} is {self.lower[i]:.10g}, above its max_weights of "
+                f"{self.upper[i]:.10g} ({len(crossed)} of {self.n_assets} assets)."
             )
         least, most = float(self.lower.sum()), float(self.upper.sum())
-        slack = 1e-12 * max(1.0, abs(self.budget[0]), abs(self.budget[1]))
+        slack = 1e-12 * self.unit
         if least > self.budget[1] + slack:
             raise InfeasibleError(
-                f"budget is at most {self.budget[1]:g}, but min_weights add up to {least:g} already: lower "
+                f"budget is at most {self.budget[1]:.10g}, but min_weights add up to {least:.10g} already: lower "
                 "min_weights or raise budget."
             )
         if most < self.budget[0] - slack:
             raise InfeasibleError(
-                f"budget is at least {self.budget[0]:g}, but max_weights add up to only {most:g}: raise "
+                f"budget is at least {self.budget[0]:.10g}, but max_weights add up to only {most:.10g}: raise "
                 "max_weights or lower budget."
             )
 
@@ -179,25 +218,30 @@ class Problem:
             positive @ box_lower + negative @ box_upper,
             positive @ box_upper + negative @ box_lower,
         )
-        slack = 1e-10 * (1 + np.abs(rows).sum(axis=1))
+        slack = 1e-10 * self.unit * (1 + np.abs(rows).sum(axis=1))
         for k in np.flatnonzero((least > upper[part] + slack) | (most < lower[part] - slack)):
+            asked, allowed = (np.array(ends) * self.row_units[part][k] for ends in (
+                (lower[part][k], upper[part][k]), (least[k], most[k])))  # fmt: skip
             raise InfeasibleError(
-                f"{name} (row {k}) asks for {lower[part][k]:g} to {upper[part][k]:g}, but min_weights and "
-                f"max_weights alone allow only {least[k]:g} to {most[k]:g}."
+                f"{name} (row {k}) asks for {asked[0]:.10g} to {asked[1]:.10g}, but min_weights and max_weights alone "
+                f"allow only {allowed[0]:.10g} to {allowed[1]:.10g}."
             )
 
 
 def checked_rows(rows: Any, name: str, n_assets: int) -> Rows:
     """Rows as arrays of matching shapes, or an error that names the constraint."""
     A, lower, upper = rows
-    A = A if sp.issparse(A) else np.atleast_2d(np.asarray(A, dtype=np.float64))
+    try:
+        A = sp.csr_array(A, dtype=np.float64) if sp.issparse(A) else np.atleast_2d(np.asarray(A, dtype=np.float64))
+        lower, upper = np.asarray(lower, dtype=np.float64), np.asarray(upper, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name}: coefficients and limits must be numbers ({error}).") from error
     if A.ndim != 2 or A.shape[1] != n_assets:
         raise ValueError(f"{name}: A has shape {A.shape}, but there are {n_assets} assets (columns).")
     if not np.isfinite(A.data if sp.issparse(A) else A).all():
         raise ValueError(f"{name}: a coefficient is NaN or infinite.")
     sides = []
     for side, limit in (("lower", lower), ("upper", upper)):
-        limit = np.asarray(limit, dtype=np.float64)
         if limit.ndim > 1 or (limit.ndim == 1 and limit.shape[0] != A.shape[0]):
             raise ValueError(
                 f"{name}: {side} has shape {limit.shape}, expected one number, or one for each of the "
@@ -209,7 +253,7 @@ def checked_rows(rows: Any, name: str, n_assets: int) -> Rows:
     lower, upper = sides
     if (lower > upper).any():
         k = int(np.flatnonzero(lower > upper)[0])
-        raise InfeasibleError(f"{name}: lower limit {lower[k]:g} is above upper limit {upper[k]:g} (row {k}).")
+        raise InfeasibleError(f"{name}: lower limit {lower[k]:.10g} is above upper limit {upper[k]:.10g} (row {k}).")
     if not (np.isfinite(lower) | np.isfinite(upper)).any():
         raise ValueError(f"{name} has no finite limit; it would have no effect. Give lower or upper.")
     return Rows(A, lower, upper)
@@ -231,9 +275,9 @@ class Certificate:
     gap : float
         (objective - lower_bound) / max(abs(objective), scale).
     primal_violation : float
-        Largest amount by which the weights break a limit.
-    stationarity, complementarity : float
-        Residuals of the optimality conditions of the cone form, for kind "residuals"; NaN for "bound".
+        Largest amount by which the weights break a limit, in weights: limits are divided by their largest coefficient.
+    stationarity, complementarity : float or None
+        Residuals of the optimality conditions of the cone form, for kind "residuals"; None for "bound".
     """
 
     kind: str
@@ -241,8 +285,8 @@ class Certificate:
     lower_bound: float
     gap: float
     primal_violation: float
-    stationarity: float = np.nan
-    complementarity: float = np.nan
+    stationarity: float | None = None
+    complementarity: float | None = None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -264,13 +308,16 @@ class Solution:
     multipliers : dict of str to float or ndarray
         By name of the limit ("budget", "min_weights", "max_weights", names of constraints): improvement of the
         objective per unit by which the limit is relaxed, at least 0; of an equality signed: the improvement per unit of
-        increase of its value. Empty where the objective is not differentiable (an RMSE of 0).
+        increase of its value. Empty where the objective is not differentiable (an RMSE of 0); without the bounds
+        where a constraint of one's own is not linear.
     certificate : Certificate or None
         The proof.
     row_duals : ndarray or None
         Signed multipliers of the rows of `Problem.linear`: positive pushes up from the lower limit.
     absolute_duals : dict of str to float
         Multipliers of the limits on sums of absolute values.
+    other_duals : dict of str to list
+        Multipliers of the cvxpy constraints of other terms.
     cone_point : tuple of ndarray or None
         Primal and dual point of the cone form, only where no bound can be proven.
     """
@@ -284,6 +331,7 @@ class Solution:
     certificate: Certificate | None = None
     row_duals: Array | None = None
     absolute_duals: dict[str, float] = field(default_factory=dict)
+    other_duals: dict[str, list[Any]] = field(default_factory=dict)
     cone_point: tuple[Array, Array] | None = None
 
     @property

@@ -101,9 +101,12 @@ class Risk(Term):
         """Risk of a position as a cvxpy expression of the weights."""
         return call_weighted(self.expression, position.expression(w), position.sample_weight)
 
-    def scale(self, position: Position) -> float:
-        """Size of typical values, by which problems are scaled and gaps are measured: the risk at equal weights."""
-        return abs(self.at(position, np.full(position.n_assets, 1 / position.n_assets)))
+    def scale(self, position: Position, size: float = 1.0) -> float:
+        """Size of typical values, by which problems are scaled and gaps are measured: the risk at equal weights.
+
+        `size` is the sum of these weights.
+        """
+        return abs(self.at(position, np.full(position.n_assets, size / position.n_assets)))
 
 
 def call_weighted(method: Any, returns: Any, sample_weight: Array | None) -> Any:
@@ -137,9 +140,9 @@ class _QuadraticRisk(Risk):
         R, r = self.quadratic(position).root()
         return cp.norm(R @ w - r) if self.is_root else cp.sum_squares(R @ w - r)
 
-    def scale(self, position: Position) -> float:
+    def scale(self, position: Position, size: float = 1.0) -> float:
         """Mean over the assets of the risk of each asset alone, from the squares (an optimum of 0 is no trouble)."""
-        s = mean_diagonal(self.quadratic(position))
+        s = mean_diagonal(self.quadratic(position), size)
         return float(np.sqrt(s)) if self.is_root else s
 
 

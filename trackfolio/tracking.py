@@ -6,6 +6,7 @@ from sklearn.base import RegressorMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
 from trackfolio._base import PortfolioEstimator
+from trackfolio._validation import check_same_index
 from trackfolio.problem import Problem
 from trackfolio.risks import Risk, RootMeanSquare
 
@@ -129,7 +130,7 @@ class MinTrackingError(RegressorMixin, PortfolioEstimator):
         SolverFailure
             If no solver found weights.
         """
-        return self._solve(self._problem(self._tracked_risk(), X, y, previous_weights, sample_weight))
+        return self._solve(self._problem(self._tracked_risk(), X, y, previous_weights, sample_weight), X)
 
     def make_problem(
         self, X: Any, y: Any = None, *, previous_weights: Any = None, sample_weight: Any = None
@@ -194,6 +195,7 @@ class MinTrackingError(RegressorMixin, PortfolioEstimator):
             if self.benchmark_weights_ is None:
                 raise ValueError(f"This {type(self).__name__} requires y to be passed, but the target y is None.")
             y = self._validated(X, reset=False) @ self.benchmark_weights_
+        check_same_index(X, y)
         return float(super().score(X, y, sample_weight))
 
     def __sklearn_tags__(self) -> Any:

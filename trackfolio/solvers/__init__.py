@@ -2,9 +2,8 @@
 
 import dataclasses
 import time
-import warnings
-from typing import Any
 
+from trackfolio._validation import warn
 from trackfolio.certificate import certify
 from trackfolio.exceptions import (
     AccuracyWarning,
@@ -13,7 +12,7 @@ from trackfolio.exceptions import (
     SolverFallbackWarning,
     UnsupportedProblemError,
 )
-from trackfolio.problem import Certificate, Problem, Solution
+from trackfolio.problem import Problem, Solution
 from trackfolio.solvers._base import Solver
 from trackfolio.solvers._conflict import conflicting_terms
 from trackfolio.solvers._multipliers import multipliers
@@ -32,7 +31,13 @@ _USABLE = 1e-6
 def choose(problem: Problem, solver: Solver | None = None) -> list[Solver]:
     """Solvers to try, in order: the given one alone, or all that can take the problem."""
     if solver is None:
-        return [candidate for candidate in (cls() for cls in REGISTRY) if not candidate.lacking(problem)]
+        candidates = [cls() for cls in REGISTRY]
+        able = [candidate for candidate in candidates if not candidate.lacking(problem)]
+        if not able:
+            raise UnsupportedProblemError(
+                f"No solver can take this problem: {'; '.join(candidates[-1].lacking(problem))}."
+            )
+        return able
     if not isinstance(solver, Solver):
         raise TypeError(f"solver must be None or a solver such as trackfolio.solvers.Conic(), got {solver!r}.")
     lacking = solver.lacking(problem)
@@ -62,7 +67,7 @@ def solve(problem: Problem, solver: Solver | None = None) -> Solution:
     Raises
     ------
     InfeasibleError
-        If the limits contradict one another; the message names a smallest set that does.
+        If the limits contradict one another; the message names a set of which none can be spared.
     SolverFailure
         If every solver gave up.
     UnsupportedProblemError
@@ -70,66 +75,73 @@ def solve(problem: Problem, solver: Solver | None = None) -> Solution:
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from trackfolio._position import Position
-    >>> from trackfolio.problem import Problem
-    >>> from trackfolio.risks import RootMeanSquare
-    >>> from trackfolio.solvers import solve
-    >>> X = np.array([[0.01, 0.02], [0.0, -0.02], [0.02, 0.01]])
-    >>> position = Position(X, X @ [0.25, 0.75])
-    >>> solve(Problem(["a", "b"], RootMeanSquare(), position, np.zeros(2), np.ones(2))).weights.round(9)
-    array([0.25, 0.75])
+    >>> from trackfolio import MinTrackingError
+    >>> from trackfolio.datasets import load_sp500
+    >>> from trackfolio.solvers import Conic, solve
+    >>> X, y = load_sp500(start="2021-01-01", return_X_y=True)
+    >>> problem = MinTrackingError().make_problem(X, y)
+    >>> solve(problem).solver, solve(problem, Conic()).solver
+    ('DenseQP', 'Conic')
     """
     start = time.perf_counter()
     candidates = choose(problem, solver)
     problem.check()
     reasons: list[str] = []
+    best: Solution | None = None
     for candidate in candidates:
         try:
-            found = candidate.solve(problem)
-            certificate = certify(problem, found)
-            if certificate.primal_violation > _USABLE:
-                raise SolverFailure(f"its weights break a limit by {certificate.primal_violation:.1e}")
+            found = _certified(problem, candidate)
         except InfeasibleError:
             terms = conflicting_terms(problem)
             if terms:
                 raise InfeasibleError(_conflict_message(terms)) from None
             reasons.append(f"{type(candidate).__name__}: reported conflicting limits where there are none")
+            continue
         except SolverFailure as error:
             reasons.append(f"{type(candidate).__name__}: {error}")
-        else:
-            if reasons:
-                warnings.warn(
-                    f"{type(candidate).__name__} took over: {'; '.join(reasons)}.",
-                    SolverFallbackWarning,
-                    stacklevel=2,
-                )
-            return _proven(problem, found, certificate, candidate.tolerance, start)
-    terms = conflicting_terms(problem)
-    if terms:
-        raise InfeasibleError(_conflict_message(terms))
-    raise SolverFailure(
-        f"No solver found weights ({'; '.join(reasons)}). Check the scale of the data and loosen tight limits."
-    )
-
-
-def _proven(problem: Problem, found: Solution, certificate: Certificate, tolerance: float, start: float) -> Solution:
-    good = certificate.gap <= tolerance and certificate.primal_violation <= tolerance
-    if certificate.kind == "residuals":
-        good = good and max(certificate.stationarity, certificate.complementarity) <= tolerance
-    if not good:
-        warnings.warn(
-            f"{found.solver} returned weights with a gap of {certificate.gap:.1e} and a violation of "
-            f"{certificate.primal_violation:.1e}, "
-            f"above the tolerance of {tolerance:.0e}; see solution_.certificate.",
-            AccuracyWarning,
-            stacklevel=3,
+            continue
+        best = found if best is None or abs(found.gap) < abs(best.gap) else best
+        if best.status == "optimal":
+            break
+        reasons.append(f"{found.solver}: {_shortfall(found)}")
+    if best is None:
+        terms = conflicting_terms(problem)
+        if terms:
+            raise InfeasibleError(_conflict_message(terms))
+        raise SolverFailure(
+            f"No solver found weights ({'; '.join(reasons)}). Check the scale of the data and loosen tight limits."
         )
-    found = dataclasses.replace(found, certificate=certificate, status="optimal" if good else "inaccurate")
-    # The proof keeps what it needs only if it cannot be a bound: solutions stay small.
-    point = found.cone_point if certificate.kind == "residuals" else None
-    by_name: dict[str, Any] = multipliers(problem, found)
-    return dataclasses.replace(found, multipliers=by_name, cone_point=point, seconds=time.perf_counter() - start)
+    _report(best, reasons)
+    return dataclasses.replace(best, seconds=time.perf_counter() - start)
+
+
+def _certified(problem: Problem, solver: Solver) -> Solution:
+    """Solution of one solver, with its proof, its status and multipliers by name."""
+    found = solver.solve(problem)
+    proof = certify(problem, found)
+    if proof.primal_violation > _USABLE:
+        raise SolverFailure(f"its weights break a limit by {proof.primal_violation:.1e}")
+    residuals = [abs(r) for r in (proof.stationarity, proof.complementarity) if r is not None]
+    good = max(abs(proof.gap), proof.primal_violation, *residuals) <= solver.tolerance
+    found = dataclasses.replace(found, certificate=proof, status="optimal" if good else "inaccurate")
+    # The cone's point is only kept where the proof needs it: solutions stay small.
+    point = found.cone_point if proof.kind == "residuals" else None
+    return dataclasses.replace(found, multipliers=multipliers(problem, found), cone_point=point)
+
+
+def _shortfall(solution: Solution) -> str:
+    return f"a gap of {solution.gap:.1e} and a violation of {solution.primal_violation:.1e}"
+
+
+def _report(best: Solution, reasons: list[str]) -> None:
+    """Warn of what was not as it should be."""
+    if best.status == "inaccurate":
+        warn(
+            f"{best.solver} returned weights with {_shortfall(best)}, above its tolerance; see solution_.certificate.",
+            AccuracyWarning,
+        )
+    elif reasons:
+        warn(f"{best.solver} took over: {'; '.join(reasons)}.", SolverFallbackWarning)
 
 
 def _conflict_message(terms: list[str]) -> str:

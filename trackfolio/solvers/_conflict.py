@@ -11,7 +11,7 @@ from trackfolio.problem import Problem
 
 
 def conflicting_terms(problem: Problem) -> list[str]:
-    """Names of a smallest set of limits that no weights satisfy together; empty where there are such weights.
+    """Names of limits that no weights satisfy together, none to spare; empty where there are such weights.
 
     A deletion filter (Chinneck 2008): each limit is left out in turn, for good if the others still contradict one
     another.
@@ -51,7 +51,7 @@ def _linear_feasible(problem: Problem) -> bool:
         bounds=np.column_stack([problem.lower, problem.upper]),
         method="highs",
     )
-    return bool(result.status == 0)
+    return bool(result.status != 2)  # 2: infeasible; a limit is only blamed for what was shown
 
 
 def _cone_feasible(problem: Problem) -> bool:

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from trackfolio._validation import Array
 from trackfolio.certificate import reduced_costs
 from trackfolio.problem import Problem, Solution
 
@@ -17,18 +18,32 @@ def multipliers(problem: Problem, solution: Solution) -> dict[str, Any]:
         return {}
     result: dict[str, Any] = {}
     if solution.row_duals is not None:
-        _, lower, upper = problem.linear
-        # The objective falls when a lower limit falls or an upper one rises: both count as relaxation.
-        signed = np.where(lower == upper, -solution.row_duals, np.abs(solution.row_duals))
-        for name, part in problem.row_slices.items():
-            result[name] = float(signed[part][0]) if part.stop - part.start == 1 else signed[part]
-        if problem.risk.has_gradient and not list(problem.other_terms()):
-            slope, w = reduced_costs(problem, solution), solution.weights
-            near = 1e-7 * (1 + np.abs(w))
-            result["min_weights"] = np.where(w <= problem.lower + near, np.maximum(slope, 0.0), 0.0)
-            result["max_weights"] = np.where(w >= problem.upper - near, np.maximum(-slope, 0.0), 0.0)
-    return (
-        result
-        | {name: abs(nu) for name, nu in solution.absolute_duals.items()}
-        | {name: value for name, value in solution.multipliers.items() if name not in solution.absolute_duals}
-    )
+        result |= _of_rows(problem, solution.row_duals)
+        if problem.risk.has_gradient and not solution.other_duals:
+            result |= _of_bounds(problem, solution)
+    result |= {name: abs(nu) for name, nu in solution.absolute_duals.items()}
+    return result | {name: duals[0] if len(duals) == 1 else duals for name, duals in solution.other_duals.items()}
+
+
+def _of_rows(problem: Problem, duals: Array) -> dict[str, Any]:
+    _, lower, upper = problem.linear
+    # The objective falls when a lower limit falls or an upper one rises: both count as relaxation.
+    signed = np.where(lower == upper, -duals, np.abs(duals)) / problem.row_units
+    parts = {name: signed[part] for name, part in problem.row_slices.items()}
+    return {name: float(part[0]) if len(part) == 1 else part for name, part in parts.items()}
+
+
+def _of_bounds(problem: Problem, solution: Solution) -> dict[str, Any]:
+    """What a lower minimum or a higher maximum of each weight at its bound would gain."""
+    slope, w = reduced_costs(problem, solution), solution.weights
+    down, up = slope.copy(), -slope
+    near = 1e-7 * (problem.unit + np.abs(w))
+    for name, s in problem.absolute_sums.items():
+        # Moving away from the centre costs, moving toward it gains; at the centre, both ways lead away.
+        cost = max(solution.absolute_duals.get(name, 0.0), 0.0) * s.coefficients
+        down += np.where(w > s.centre + near, cost, -cost)
+        up += np.where(w < s.centre - near, cost, -cost)
+    return {
+        "min_weights": np.where(w <= problem.lower + near, np.maximum(down, 0.0), 0.0),
+        "max_weights": np.where(w >= problem.upper - near, np.maximum(up, 0.0), 0.0),
+    }

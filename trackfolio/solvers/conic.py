@@ -7,7 +7,7 @@ import numpy as np
 
 from trackfolio._cone_form import ConeForm, cone_form
 from trackfolio._validation import Array
-from trackfolio.exceptions import InfeasibleError, SolverFailure, UnboundedError
+from trackfolio.exceptions import InfeasibleError, SolverFailure, UnboundedError, UnsupportedProblemError
 from trackfolio.problem import Problem, Solution
 from trackfolio.solvers._base import Solver
 
@@ -24,7 +24,8 @@ class Conic(Solver):
         Name of the solver as in cvxpy. With another than Clarabel, terms without a `gradient` get no residuals, hence
         no lower bound.
     options : dict or None, default=None
-        Options for the solver, as keyword arguments of `cvxpy.Problem.solve`; None for tight tolerances with Clarabel.
+        Options for the solver, as keyword arguments of `cvxpy.Problem.solve`; those of Clarabel go on top of tight
+        tolerances.
     tolerance : float, default=1e-8
         Gap (relative) that the solution must reach; a larger one gives an `AccuracyWarning`.
 
@@ -63,7 +64,7 @@ class Conic(Solver):
             raise InfeasibleError("no weights satisfy all limits at once")
         if status in ("unbounded", "unbounded_inaccurate"):
             raise UnboundedError("The objective can be improved without end: bound the weights or add a limit.")
-        if form.weights.value is None:
+        if not form.has_weights:
             raise SolverFailure(f"{self.solver} ended with status {status!r}")
         return self._solution(problem, form, point)
 
@@ -71,9 +72,12 @@ class Conic(Solver):
         # Step by step rather than program.solve(), to keep the point in cone form for the certificate.
         import cvxpy as cp
 
-        options = _TIGHT if self.options is None else self.options
-        data, chain, inverse = form.canonical(options)
-        raw = chain.solve_via_data(form.program, data, warm_start=False, verbose=False, solver_opts=dict(options))
+        options = _TIGHT | (self.options or {})
+        try:
+            data, chain, inverse = form.canonical(options)
+        except cp.SolverError as error:
+            raise UnsupportedProblemError(f"cvxpy cannot bring a term to a form for Clarabel: {error}") from error
+        raw = chain.solve_via_data(form.program, data, warm_start=False, verbose=False, solver_opts=options)
         try:
             with warnings.catch_warnings():
                 # cvxpy's "may be inaccurate" says less than our certificate, which follows.
@@ -92,17 +96,21 @@ class Conic(Solver):
             raise SolverFailure(f"{self.solver} gave up: {error}") from error
 
     def _solution(self, problem: Problem, form: ConeForm, point: tuple[Array, Array] | None) -> Solution:
-        w = np.array(form.weights.value, dtype=np.float64)
+        w = form.weights(problem)
         per_unit = problem.multiplier_unit(w, squared=form.squared)
-        duals = {name: [part.dual_value * per_unit for part in parts] for name, parts in form.others.items()}
-        sums = {name: float(np.sum(duals[name][0])) for name in problem.absolute_sums if name in duals}
-        others = {name: (parts[0] if len(parts) == 1 else parts) for name, parts in duals.items()}
+        duals = {name: [_times(part.dual_value, per_unit) for part in parts] for name, parts in form.others.items()}
+        sums = {name: float(np.sum(duals.pop(name)[0])) for name in problem.absolute_sums}
         return Solution(
             weights=w,
             solver=type(self).__name__,
             iterations=int(form.program.solver_stats.num_iters or 0),
-            multipliers=others,
-            row_duals=form.row_duals() * per_unit,
+            row_duals=form.row_duals(problem) * per_unit,
             absolute_duals=sums,
+            other_duals=duals,
             cone_point=point,
         )
+
+
+def _times(dual: Any, factor: float) -> Any:
+    """Multipliers of a cvxpy constraint (a list of arrays for a cone) in other units."""
+    return [_times(part, factor) for part in dual] if isinstance(dual, list) else dual * factor

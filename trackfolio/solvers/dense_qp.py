@@ -55,15 +55,17 @@ class DenseQP(Solver):
         folded = _fold(problem)
         matrix, linear, _ = problem.risk.quadratic(problem.position).gram()
         scale = problem.scale**2 if problem.risk.is_root else problem.scale
-        P, c = matrix / scale, -linear / scale
+        unit = problem.unit
+        P, c = matrix * (unit**2 / scale), linear * (-unit / scale)
         rough = self._interior_point(P, c, folded, _ROUGH)
         exact = _finish(problem, folded, P, scale, rough)
         if exact is None:
             rough = self._interior_point(P, c, folded, _TIGHT)
             exact = rough.x, rough.row_duals
-        w, duals = exact
+        x, duals = exact
+        w = unit * x
         # The objective solved is half of q / s.
-        per_unit = 2 * problem.multiplier_unit(w, squared=problem.risk.is_root)
+        per_unit = 2 / unit * problem.multiplier_unit(w, squared=problem.risk.is_root)
         return Solution(
             weights=w,
             solver=type(self).__name__,
@@ -122,8 +124,8 @@ def _finish(problem: Problem, folded: "_Folded", P: Array, scale: float, point: 
     """Exact solution from the interior point's guess of what binds, in the rows as well; None where that fails."""
     quadratic: Quadratic = problem.risk.quadratic(problem.position)
 
-    def gradient(w: Array) -> Array:
-        return quadratic.gradient(w) / (2 * scale)
+    def gradient(x: Array) -> Array:
+        return quadratic.gradient(problem.unit * x) * (problem.unit / (2 * scale))
 
     active = point.active_rows
     target = np.where(point.row_duals > 0, folded.lower, folded.upper)
@@ -131,19 +133,22 @@ def _finish(problem: Problem, folded: "_Folded", P: Array, scale: float, point: 
     solved = finish(qp, point.x, point.at_lower, point.at_upper)
     if solved is None:
         return None
-    w, active_duals = solved
+    x, active_duals = solved
     duals = np.zeros(len(active))
     duals[active] = active_duals
-    Aw, one_sided = folded.A @ w, folded.lower != folded.upper
+    Ax, one_sided = folded.A @ x, folded.lower != folded.upper
     wrong_sign = one_sided & active & (np.where(target == folded.lower, -duals, duals) > SLOPE_TOLERANCE)
-    if wrong_sign.any() or (Aw < folded.lower - BOUND_TOLERANCE).any() or (Aw > folded.upper + BOUND_TOLERANCE).any():
+    if wrong_sign.any() or (Ax < folded.lower - BOUND_TOLERANCE).any() or (Ax > folded.upper + BOUND_TOLERANCE).any():
         return None
-    return w, duals
+    return x, duals
 
 
 @dataclass(frozen=True)
 class _Folded:
-    """Rows with one coefficient taken into the bounds (ActiveBounds has one an asset), the others dense."""
+    """Rows with one coefficient taken into the bounds (ActiveBounds has one an asset), the others dense.
+
+    Limits are in units of the weights, as the solver sees them.
+    """
 
     A: Array
     lower: Array
@@ -166,13 +171,14 @@ class _Folded:
     def _attribute(self, problem: Problem, slope: Array, full: Array) -> None:
         """Give the slope of each weight to the folded row that is its tightest bound, if its own is not."""
         A, lower, upper = problem.linear
+        unit = problem.unit
         for k in self.folded:
             row = sp.coo_array(sp.csr_array(A[[k]]))
             row.eliminate_zeros()
             i, a = int(row.coords[1][0]), float(row.data[0])
-            low, high = _ends(lower[k], upper[k], a)
-            at_low = slope[i] > 0 and low == self.box_lower[i] > problem.lower[i]
-            at_high = slope[i] < 0 and high == self.box_upper[i] < problem.upper[i]
+            low, high = _ends(lower[k] / unit, upper[k] / unit, a)
+            at_low = slope[i] > 0 and low == self.box_lower[i] > problem.lower[i] / unit
+            at_high = slope[i] < 0 and high == self.box_upper[i] < problem.upper[i] / unit
             if at_low or at_high:
                 full[k], slope[i] = slope[i] / a, 0.0
 
@@ -183,8 +189,10 @@ def _ends(lower: float, upper: float, a: float) -> tuple[float, float]:
 
 
 def _fold(problem: Problem) -> _Folded:
-    A, lower, upper = problem.linear
-    box_lower, box_upper = problem.lower.copy(), problem.upper.copy()
+    A = problem.linear.A
+    lower, upper, box_lower, box_upper = (
+        side / problem.unit for side in (problem.linear.lower, problem.linear.upper, problem.lower, problem.upper)
+    )
     # Rows without a finite side limit nothing, and PIQP complains of them on the terminal.
     idle = np.isinf(lower) & np.isinf(upper)
     single = np.zeros(A.shape[0], dtype=bool)

@@ -1,0 +1,96 @@
+"""Limits, weights and returns in any unit: the same answer, and the same proof."""
+
+import warnings
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from trackfolio import MinTrackingError
+from trackfolio.constraints import Constraint, Exposure, LinearConstraint, MaxTurnover
+from trackfolio.exceptions import TrackfolioWarning
+from trackfolio.risks import RootMeanSquare, StandardDeviation, Variance
+from trackfolio.solvers import Conic
+
+from .conftest import simulate
+
+SOLVERS = pytest.mark.parametrize("solver", [None, Conic()], ids=["automatic", "conic"])
+
+
+@SOLVERS
+@pytest.mark.parametrize("unit", [1e-12, 1e-9, 1e-4, 1e4, 1e8, 1e12])
+def test_unit_of_a_limit(unit, solver):
+    X, y = simulate()
+    values = 1.2345678 * np.arange(8.0)
+
+    def fit(u):
+        limits = [Exposure(u * values, upper=u * 2.5), LinearConstraint(u * np.eye(8)[2], u * 0.1, u * 0.2)]
+        return MinTrackingError(constraints=limits, solver=solver).fit(X, y)
+
+    model, reference = fit(unit), fit(1.0)
+    assert_allclose(model.weights_, reference.weights_, atol=1e-7)
+    assert values @ model.weights_ <= 2.5 + 1e-9
+    assert model.solution_.gap <= 1e-8
+    for name in ("exposure", "linearconstraint"):  # improvement per unit of relaxation, in the unit of the limit
+        assert_allclose(
+            unit * model.solution_.multipliers[name], reference.solution_.multipliers[name], rtol=1e-4, atol=1e-10
+        )
+
+
+@SOLVERS
+@pytest.mark.parametrize("size", [1e-9, 1e-5, 10.0, 1e6, 1e9])
+@pytest.mark.parametrize("risk", [RootMeanSquare(), Variance()], ids=lambda r: type(r).__name__)
+def test_size_of_the_weights(size, risk, solver):
+    X, y = simulate()
+    tilt = Exposure(np.arange(8.0), upper=2.5 * size)
+    model = MinTrackingError(risk, budget=size, max_weights=None, constraints=[tilt], solver=solver).fit(X, size * y)
+    reference = MinTrackingError(risk, constraints=[Exposure(np.arange(8.0), upper=2.5)]).fit(X, y)
+    assert_allclose(model.weights_ / size, reference.weights_, atol=1e-7)
+    power = 1 if risk.is_root else 2
+    assert_allclose(model.solution_.objective / size**power, reference.solution_.objective, rtol=1e-8)
+    assert model.solution_.gap <= 1e-8
+    for name in ("budget", "exposure"):
+        ours, theirs = (m.solution_.multipliers[name] for m in (model, reference))
+        assert_allclose(ours / size ** (power - 1), theirs, rtol=1e-5)
+
+
+def test_nearly_no_budget_is_no_unit_for_long_short():
+    X, y = simulate()
+    model = MinTrackingError(budget=1e-9, min_weights=-1).fit(X, y)
+    reference = MinTrackingError(budget=0, min_weights=-1).fit(X, y)
+    assert_allclose(model.weights_, reference.weights_, atol=1e-7)
+
+
+class UpTo(Constraint):
+    """A limit for cvxpy alone, on the declared weights."""
+
+    def __init__(self, most):
+        self.most = most
+
+    def constraints(self, problem, w):
+        return [w[0] <= self.most]
+
+
+def test_terms_see_declared_weights_whatever_the_unit():
+    X, y = simulate()
+    size = 1e6
+    previous = np.full(8, size / 8)
+    model = MinTrackingError(budget=size, max_weights=None, constraints=[UpTo(0.01 * size), MaxTurnover(0.2 * size)])
+    model.fit(X, size * y, previous_weights=previous)
+    reference = MinTrackingError(max_weights={"x0": 0.01}, constraints=[MaxTurnover(0.2)])
+    reference.fit(X, y, previous_weights=previous / size)
+    assert_allclose(model.weights_ / size, reference.weights_, atol=1e-6)
+
+
+def test_small_columns_are_not_taken_for_flat():
+    """Free weights: a column of tiny returns needs huge weights, and no bound may deny it."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((50, 2)) * [1.0, 1e-14]
+    y = X @ [0.3, 2e13]
+    for risk in (StandardDeviation(), RootMeanSquare()):
+        model = MinTrackingError(risk, min_weights=None, max_weights=None, budget=(-np.inf, np.inf))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", TrackfolioWarning)  # the answer may be poor, but then it says so
+            solution = model.fit(X, y).solution_
+        assert solution.lower_bound <= 1e-12
+        assert solution.status == "inaccurate" or solution.objective < 1e-9
