@@ -190,13 +190,19 @@ def _residuals(problem: Problem, solution: Solution) -> tuple[float, dict[str, f
     x, z = solution.cone_point
     A, b, c = data["A"], data["b"], data["c"]
     Px = data["P"] @ x if "P" in data else np.zeros(len(x))
-    s = b - A @ x
+    s, Az = b - A @ x, A.T @ z
     dual = float(inverse[-1]["offset"]) - 0.5 * float(x @ Px) - float(b @ z)
+    # Relative to the size of what is added up, as solvers measure them: terms may come in any unit.
+    outside, tilt = _outside(s, data["dims"], dual=False) / (1 + _largest(b)), _outside(z, data["dims"], dual=True)
     return form.declared(problem, dual), {
-        "primal": max([_outside(s, data["dims"], dual=False) / (1 + float(np.max(np.abs(b)))), *broken]),
-        "stationarity": max(float(np.max(np.abs(Px + c + A.T @ z))), _outside(z, data["dims"], dual=True)),
+        "primal": max([outside, *broken]),
+        "stationarity": max(_largest(Px + c + Az) / (1 + max(_largest(Px), _largest(c), _largest(Az))), tilt),
         "complementarity": abs(float(s @ z)),
     }
+
+
+def _largest(v: Array) -> float:
+    return float(np.max(np.abs(v), initial=0.0))
 
 
 def _outside(v: Array, dims: Any, *, dual: bool) -> float:
