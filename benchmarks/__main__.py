@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from benchmarks.measure import Budget, Measurement, measure, say, start_workers
 from benchmarks.phases import time_phases
 from benchmarks.problems import QUICK_SIZES, SIZES, Case, make_case
 from benchmarks.report import render
-from benchmarks.worker import in_own_process
+from benchmarks.worker import Failure, in_own_process
 
 _ROOT = Path(__file__).parents[1]
 _RAW = _ROOT / "benchmarks" / "results" / "tracking.json"
@@ -32,9 +33,16 @@ def main() -> None:
         print(page)
         return
     _RAW.parent.mkdir(exist_ok=True)
-    _RAW.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    _RAW.write_text(_compact(results), encoding="utf-8")
     _PAGE.write_text(page, encoding="utf-8")
     say(f"Wrote {_PAGE.relative_to(_ROOT)} and {_RAW.relative_to(_ROOT)}.")
+
+
+def _compact(results: dict[str, Any]) -> str:
+    """JSON with lists of numbers on one line."""
+    text = json.dumps(results, indent=1) + "\n"
+    numbers = re.compile(r"\[\s+([-+.,e\d\s]+?)\s+\]")
+    return numbers.sub(lambda match: f"[{' '.join(match[1].split())}]", text)
 
 
 def run(sizes: tuple[tuple[int, int], ...], competitors: dict[str, Competitor], budget: Budget) -> dict[str, Any]:
@@ -55,6 +63,7 @@ def run(sizes: tuple[tuple[int, int], ...], competitors: dict[str, Competitor], 
 
 
 def _case_record(case: Case, competitors: dict[str, Competitor], measured: dict[str, Measurement]) -> dict[str, Any]:
+    phases = in_own_process(time_phases, case, 15 if case.n_assets <= 500 else 5)
     return {
         "n_assets": case.n_assets,
         "n_periods": case.n_periods,
@@ -62,7 +71,7 @@ def _case_record(case: Case, competitors: dict[str, Competitor], measured: dict[
         "scale": case.scale,
         "rmse_limit": case.rmse_limit,
         "results": [_result_record(competitors[name], m) for name, m in measured.items()],
-        "phases": in_own_process(time_phases, case, 15 if case.n_assets <= 500 else 5),
+        "phases": {"failure": phases.reason} if isinstance(phases, Failure) else phases,
     }
 
 
@@ -77,7 +86,7 @@ def _result_record(competitor: Competitor, measurement: Measurement) -> dict[str
         "failure": measurement.failure,
         "warnings": measurement.warnings,
         "first_call_counts": measurement.first_call_counts,
-        "seconds": [round(t, 7) for t in measurement.seconds],
+        "seconds": [round(t, 6) for t in measurement.seconds],
         "cpu_seconds": round(measurement.cpu_seconds, 4),
         **({} if accuracy is None else vars(accuracy)),
     }

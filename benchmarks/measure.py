@@ -24,6 +24,10 @@ class Budget:
     long: float = 20.0
     total: float = 840.0
     batch: float = 0.05
+    #: For each competitor, also when the whole time is over, so that short calls get their median.
+    grace: float = 6.0
+    #: For a bare solver, which is there to show how little time is needed.
+    per_bare_call: float = 20.0
     start: float = field(default_factory=time.monotonic)
 
     @property
@@ -39,7 +43,11 @@ class Budget:
 
     def calls(self, seconds: float) -> int:
         """Calls in a row, in each round."""
-        return int(np.clip(self.batch / seconds, 1, 20))
+        return int(np.clip(self.batch / seconds, 1, 10))
+
+    def limit(self, competitor: Competitor) -> float:
+        """Seconds for one call."""
+        return min(self.per_call, self.per_bare_call) if competitor.is_bare else self.per_call
 
 
 @dataclass
@@ -86,13 +94,13 @@ def measure(
     measured: dict[str, Measurement] = {}
     first: dict[str, float] = {}
     for name in competitors:
-        measured[name], first[name] = _first_call(case, workers[name], budget)
+        measured[name], first[name] = _first_call(case, workers[name], budget, budget.limit(competitors[name]))
         say(f"  {name}: {measured[name].failure or f'{first[name]:.3g} s'}")
     rounds = {n: 0 if measured[n].failure else budget.rounds(t) for n, t in first.items()}
     for k in range(max(rounds.values())):
         for name in competitors:
-            # Out of time, what was begun is not repeated, but one timed call each is due.
-            if k < rounds[name] and not measured[name].failure and (k == 0 or budget.left > 0):
+            due = budget.left > 0 or k == 0 or k * first[name] < budget.grace
+            if k < rounds[name] and due and not measured[name].failure:
                 calls = budget.calls(first[name])
                 measured[name].add(workers[name].run(budget.per_call, calls))
     for result in measured.values():
@@ -101,10 +109,10 @@ def measure(
     return measured
 
 
-def _first_call(case: Case, worker: Worker, budget: Budget) -> tuple[Measurement, float]:
+def _first_call(case: Case, worker: Worker, budget: Budget, limit: float) -> tuple[Measurement, float]:
     """Call that is not timed, unless it took so long that it must do; and its seconds."""
     result = Measurement()
-    limit = min(budget.per_call, budget.left)
+    limit = min(limit, budget.left)
     if limit < 1:
         result.failure = "not run: the time for the whole benchmark was over"
         return result, limit

@@ -133,7 +133,8 @@ def _floor(case: Record, package: str | None = None) -> Record | None:
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     align = ["---", *("---:" for _ in header[1:])]
-    lines = [" | ".join(cells) for cells in (header, align, *rows)]
+    escaped = ([cell.replace("|", "\\|") for cell in row] for row in rows)
+    lines = [" | ".join(cells) for cells in (header, align, *escaped)]
     return "\n".join(f"| {line} |" for line in lines) + "\n"
 
 
@@ -228,9 +229,8 @@ def _result_row(case: Record, result: Record) -> list[str]:
 
 
 def _phases_section(cases: list[Record]) -> str:
-    measured = [case for case in cases if case.get("phases")]
-    if not measured:
-        return ""
+    measured = [case for case in cases if "failure" not in case["phases"]]
+    failed = [f"* {_name(c)}: failed: {c['phases']['failure']}\n" for c in cases if c not in measured]
     header = ("ms", *(_name(case) for case in measured))
     rows = [[phase, *(_share(case["phases"], phase) for case in measured)] for phase in (*PHASES, REST)]
     rows.append(["**whole fit**", *(_milliseconds(c["phases"]["total"]) for c in measured)])
@@ -242,6 +242,7 @@ def _phases_section(cases: list[Record]) -> str:
         " share, with a stopwatch around the functions that do them (another run than that above).\n\n"
         + _table(header, rows)
         + (f"\n{hint}" if missing else "")
+        + "".join(["\n", *failed] if failed else [])
     )
 
 

@@ -83,9 +83,12 @@ class Worker:
 
 
 def in_own_process(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Result of a function, called in a fresh process."""
+    """Result of a function, called in a fresh process, or what went wrong."""
     with _SPAWN.Pool(1) as pool:
-        return pool.apply(function, arguments)
+        try:
+            return pool.apply(function, arguments)
+        except Exception as error:  # what was measured before must not be lost
+            return Failure(_first_line(f"{type(error).__name__}: {error}"))
 
 
 def _serve(pipe: Connection, name: str, quiet: bool) -> None:

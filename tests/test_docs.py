@@ -27,7 +27,7 @@ def python_blocks(page):
     """First line (counted from 0), code, and the output that the page shows right below, if any."""
     text = page.read_text("utf-8")
     fences = list(FENCE.finditer(text))
-    for fence, following in zip(fences, [*fences[1:], None], strict=True):
+    for fence, following in zip(fences, [*fences[1:], None], strict=False):
         if fence[1] != "python":
             continue
         adjacent = following and not text[fence.end() : following.start()].strip()

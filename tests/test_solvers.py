@@ -89,7 +89,7 @@ def test_checks_see_what_is_wrong():
         check_risk(WrongGradient())
     with pytest.raises(AssertionError, match="convex"):
         check_risk(NotConvex())
-    with pytest.raises(AssertionError, match="rows\\(problem\\) or constraints"):
+    with pytest.raises(AssertionError, match="one of rows, absolute_sum and constraints"):
         check_constraint(Constraint())
     with pytest.raises(AssertionError), pytest.warns(UserWarning, match="gap"):
         check_solver(Lazy())

@@ -71,17 +71,32 @@ class UpTo(Constraint):
         return [w[0] <= self.most]
 
 
-def test_terms_see_declared_weights_whatever_the_unit():
+def test_turnover_of_large_weights():
     X, y = simulate()
     size = 1e6
     previous = np.full(8, size / 8)
-    limits = [UpTo(0.01 * size), MaxTurnover(0.2 * size)]
-    # A term for cvxpy comes in its own unit, 1e6, and costs the general solver some digits.
-    model = MinTrackingError(budget=size, max_weights=None, constraints=limits, solver=Conic(tolerance=1e-5))
+    most = np.array([0.01, *[1.0] * 7])
+    model = MinTrackingError(budget=size, max_weights=most * size, constraints=[MaxTurnover(0.2 * size)])
     model.fit(X, size * y, previous_weights=previous)
     reference = MinTrackingError(max_weights={"x0": 0.01}, constraints=[MaxTurnover(0.2)])
     reference.fit(X, y, previous_weights=previous / size)
     assert_allclose(model.weights_ / size, reference.weights_, atol=1e-6)
+    assert model.solution_.status == "optimal"
+    multipliers = (m.solution_.multipliers["maxturnover"] for m in (model, reference))
+    assert_allclose(*multipliers, rtol=1e-5)
+
+
+def test_terms_for_cvxpy_see_declared_weights_and_poor_ones_are_said():
+    X, y = simulate()
+    size = 1e6
+    model = MinTrackingError(budget=size, max_weights=None, constraints=[UpTo(0.01 * size)])
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model.fit(X, size * y)
+    reference = MinTrackingError(max_weights={"x0": 0.01} | {f"x{i}": 1 for i in range(1, 8)}).fit(X, y)
+    error = abs(model.solution_.objective / size - reference.solution_.objective)
+    assert error <= 1e-7 or any(issubclass(w.category, TrackfolioWarning) for w in caught)
+    assert model.weights_[0] <= 0.01 * size * (1 + 1e-6)
 
 
 def test_small_columns_are_not_taken_for_flat():

@@ -23,6 +23,7 @@ class ConeForm:
     program: Any
     variable: Any
     row_parts: list[tuple[Mask, float, Any]]
+    sums: dict[str, Any]
     others: dict[str, list[Any]]
     squared: bool
 
@@ -71,13 +72,19 @@ def cone_form(problem: Problem, *, with_objective: bool = True) -> ConeForm:
     squared = problem.risk.is_root and offers(problem.risk, "quadratic")
     objective = _objective(problem, w, squared) if with_objective else 0
     row_parts = _row_parts(problem, u)
+    sums = {
+        name: s.coefficients @ cp.abs(u - s.centre / problem.unit) <= s.limit / problem.unit
+        for name, s in problem.absolute_sums.items()
+    }
     others = {name: _listed(term.constraints(problem, w), name) for name, term in problem.other_terms()}
     bounds = []
     for sign, bound in ((1, problem.lower), (-1, problem.upper)):
         finite = np.isfinite(bound)
         if finite.any():
             bounds.append(sign * u[np.flatnonzero(finite)] >= sign * bound[finite] / problem.unit)
-    constraints = [part for _, _, part in row_parts] + bounds + [c for parts in others.values() for c in parts]
+    constraints = (
+        [part for _, _, part in row_parts] + bounds + [*sums.values()] + [c for parts in others.values() for c in parts]
+    )
     program = cp.Problem(cp.Minimize(objective), constraints)
     if not program.is_dcp():
         faulty = [name for name, parts in others.items() if not all(c.is_dcp() for c in parts)] or ["risk"]
@@ -85,7 +92,7 @@ def cone_form(problem: Problem, *, with_objective: bool = True) -> ConeForm:
             f"{', '.join(faulty)} is not convex by the rules of disciplined convex programming; see cvxpy's "
             "help on DCP."
         )
-    return ConeForm(program, u, row_parts, others, squared)
+    return ConeForm(program, u, row_parts, sums, others, squared)
 
 
 def _objective(problem: Problem, w: Any, squared: bool) -> Any:

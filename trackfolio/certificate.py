@@ -57,7 +57,7 @@ def certify(problem: Problem, solution: Solution) -> Certificate:
     """
     w = solution.weights
     objective, violation = problem.value(w), problem.violation(w)
-    provable = problem.risk.has_gradient and all(offers(term, "absolute_sum") for _, term in problem.other_terms())
+    provable = problem.risk.has_gradient and not any(problem.other_terms())
     unit = max(abs(objective), problem.scale)
     if provable:
         # The weights attain the objective: a bound above it only says that they break a limit by rounding.
@@ -190,19 +190,16 @@ def _residuals(problem: Problem, solution: Solution) -> tuple[float, dict[str, f
     x, z = solution.cone_point
     A, b, c = data["A"], data["b"], data["c"]
     Px = data["P"] @ x if "P" in data else np.zeros(len(x))
-    s, Az = b - A @ x, A.T @ z
+    s = b - A @ x
     dual = float(inverse[-1]["offset"]) - 0.5 * float(x @ Px) - float(b @ z)
-    # Relative to the size of what is added up, as solvers measure them: terms may come in any unit.
-    outside, tilt = _outside(s, data["dims"], dual=False) / (1 + _largest(b)), _outside(z, data["dims"], dual=True)
+    # Each residual as what it may be worth in the objective at a point of this size: terms may come in any unit.
+    outside = _outside(s, data["dims"], dual=False) / (1 + float(np.max(np.abs(b))))
+    tilt = float(np.abs(Px + c + A.T @ z) @ np.maximum(np.abs(x), 1.0))
     return form.declared(problem, dual), {
         "primal": max([outside, *broken]),
-        "stationarity": max(_largest(Px + c + Az) / (1 + max(_largest(Px), _largest(c), _largest(Az))), tilt),
+        "stationarity": max(tilt, _outside(z, data["dims"], dual=True)),
         "complementarity": abs(float(s @ z)),
     }
-
-
-def _largest(v: Array) -> float:
-    return float(np.max(np.abs(v), initial=0.0))
 
 
 def _outside(v: Array, dims: Any, *, dual: bool) -> float:

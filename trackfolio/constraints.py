@@ -1,8 +1,8 @@
 """Limits on the weights, one class each.
 
-A linear limit gives ``rows(problem)``, any other convex one ``constraints(problem, w)``; solvers, errors, multipliers
-and tests do the rest. ``problem`` has the names of the assets, the benchmark's and the previous weights (see
-`trackfolio.problem`).
+A linear limit gives ``rows(problem)``, one on absolute values ``absolute_sum(problem)``, any other convex one
+``constraints(problem, w)``; solvers, errors, multipliers and tests do the rest. ``problem`` has the names of the
+assets, the benchmark's and the previous weights (see `trackfolio.problem`).
 """
 
 from collections.abc import Mapping
@@ -52,9 +52,10 @@ class AbsoluteSum:
 class Constraint(Term):
     """Base of all constraints.
 
-    Subclasses give one of
+    Subclasses give exactly one of
 
     * ``rows(problem) -> Rows``: linear limits, which every solver takes;
+    * ``absolute_sum(problem) -> AbsoluteSum``: a limit on a weighted sum of absolute values, such as turnover;
     * ``constraints(problem, w) -> list``: cvxpy constraints on the cvxpy variable `w`; the general solver takes them.
 
     Examples
@@ -264,10 +265,3 @@ class MaxTurnover(Constraint):
             raise ValueError(f"MaxTurnover.limit must be a number of at least 0, and finite, got {self.limit!r}.")
         previous = problem.require_previous_weights("MaxTurnover")
         return AbsoluteSum(np.full(len(previous), 0.5), previous, most)
-
-    def constraints(self, problem: Any, w: Any) -> list[Any]:
-        """Cvxpy constraints."""
-        import cvxpy as cp
-
-        total = self.absolute_sum(problem)
-        return [total.coefficients @ cp.abs(w - total.centre) <= total.limit]

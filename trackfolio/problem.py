@@ -58,8 +58,9 @@ class Problem:
         for name, term in self.constraints:
             if name in _RESERVED:
                 raise ValueError(f"A constraint cannot be called {name!r}: this name is taken. Give it another.")
-            if offers(term, "rows") and offers(term, "constraints"):
-                raise TypeError(f"{name} defines both rows and constraints; keep one of them.")
+            kinds = [kind for kind in ("rows", "absolute_sum", "constraints") if offers(term, kind)]
+            if len(kinds) > 1:
+                raise TypeError(f"{name} ({type(term).__name__}) defines {' and '.join(kinds)}; keep one of them.")
 
     @property
     def n_assets(self) -> int:
@@ -158,8 +159,8 @@ class Problem:
         return {name: term.absolute_sum(self) for name, term in self.constraints if offers(term, "absolute_sum")}
 
     def other_terms(self) -> Iterator[tuple[str, Any]]:
-        """Constraints that are not linear."""
-        return ((name, term) for name, term in self.constraints if not offers(term, "rows"))
+        """Constraints that only cvxpy understands."""
+        return ((name, term) for name, term in self.constraints if offers(term, "constraints"))
 
     def violation(self, w: Array) -> float:
         """Largest amount by which weights break a bound, linear limit or sum of absolute values, in weights."""
@@ -169,8 +170,7 @@ class Problem:
         Aw = A @ w
         parts = [self.lower - w, w - self.upper, lower - Aw, Aw - upper]
         parts += [
-            np.array([s.value(w) - s.limit]) / np.max(s.coefficients, initial=1e-300)
-            for s in self.absolute_sums.values()
+            np.array([s.value(w) - s.limit]) / max(s.coefficients.max(), 1e-300) for s in self.absolute_sums.values()
         ]
         return max(0.0, *(float(part.max()) for part in parts if part.size)) / self.unit
 

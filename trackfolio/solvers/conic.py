@@ -39,7 +39,7 @@ class Conic(Solver):
     'Conic'
     """
 
-    needs_of_constraints = ("rows", "constraints")
+    needs_of_constraints = ("rows", "absolute_sum", "constraints")
 
     def __init__(
         self,
@@ -99,7 +99,7 @@ class Conic(Solver):
         w = form.weights(problem)
         per_unit = problem.multiplier_unit(w, squared=form.squared)
         duals = {name: [_times(part.dual_value, per_unit) for part in parts] for name, parts in form.others.items()}
-        sums = {name: float(np.sum(duals.pop(name)[0])) for name in problem.absolute_sums}
+        sums = {name: float(part.dual_value) * per_unit / problem.unit for name, part in form.sums.items()}
         return Solution(
             weights=w,
             solver=type(self).__name__,
