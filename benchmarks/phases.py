@@ -21,7 +21,7 @@ PHASES = {
     ),
     "Gram matrix": ("trackfolio._quadratic:RowsQuadratic.gram",),
     "interior point": ("trackfolio.solvers.dense_qp:DenseQP._interior_point",),
-    "active-set finish": ("trackfolio.solvers.dense_qp:_finish",),
+    "active set": ("trackfolio.solvers.dense_qp:_active_set",),
     "certificate": ("trackfolio.solvers:certify",),
     "multipliers": ("trackfolio.solvers:multipliers",),
 }

@@ -1,4 +1,4 @@
-"""Quadratic objectives under linear limits: PIQP on the N x N matrix, then an exact finish."""
+"""Quadratic objectives under linear limits: an active set on the N x N matrix, with PIQP behind it."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +11,7 @@ from trackfolio._quadratic import Quadratic
 from trackfolio._validation import Array
 from trackfolio.exceptions import InfeasibleError, SolverFailure
 from trackfolio.problem import Problem, Solution
-from trackfolio.solvers._active_set import BOUND_TOLERANCE, SLOPE_TOLERANCE, BoxedQP, finish
+from trackfolio.solvers._active_set import BOUND_TOLERANCE, SLOPE_TOLERANCE, BoxedQP, Guess, solve_active_set
 from trackfolio.solvers._base import Solver
 
 _ROUGH, _TIGHT = 1e-7, 1e-11
@@ -22,9 +22,10 @@ class DenseQP(Solver):
 
     .. math:: \min_w \tfrac{1}{2s}(w'Mw - 2h'w) \quad\text{s.t.}\quad l \le Aw \le u,\; lower \le w \le upper
 
-    with the scale s of the objective. The interior-point method of PIQP (Schwan, Jiang, Kuhn & Jones 2023) finds which
-    limits bind; an active-set iteration then solves for the others exactly, with gradients from the data rather than
-    from M. Where the active set does not settle, PIQP runs again to a tight tolerance.
+    with the scale s of the objective. Under bounds and equations, an active-set iteration usually settles in a few
+    steps, and is exact. Where it does not, or where rows are inequalities, the interior-point method of PIQP (Schwan,
+    Jiang, Kuhn & Jones 2023) finds which limits bind, and the active set begins from there; where even that does not
+    settle, PIQP runs again to a tight tolerance.
 
     Parameters
     ----------
@@ -51,27 +52,37 @@ class DenseQP(Solver):
         self.max_iter = max_iter
 
     def solve(self, problem: Problem) -> Solution:
-        """Solve by PIQP and an active-set finish."""
+        """Solve by an active set, with an interior point where that does not settle."""
         folded = _fold(problem)
         matrix, linear, _ = problem.risk.quadratic(problem.position).gram()
         scale = problem.scale**2 if problem.risk.is_root else problem.scale
         unit = problem.unit
         P, c = matrix * (unit**2 / scale), linear * (-unit / scale)
-        rough = self._interior_point(P, c, folded, _ROUGH)
-        exact = _finish(problem, folded, P, scale, rough)
-        if exact is None:
-            rough = self._interior_point(P, c, folded, _TIGHT)
-            exact = rough.x, rough.row_duals
-        x, duals = exact
+        x, duals, iterations = self._solve_folded(problem, folded, P, c, scale)
         w = unit * x
         # The objective solved is half of q / s.
         per_unit = 2 / unit * problem.multiplier_unit(w, squared=problem.risk.is_root)
         return Solution(
             weights=w,
             solver=type(self).__name__,
-            iterations=rough.iterations,
+            iterations=iterations,
             row_duals=folded.unfold(problem, w, duals * per_unit),
         )
+
+    def _solve_folded(
+        self, problem: Problem, folded: "_Folded", P: Array, c: Array, scale: float
+    ) -> tuple[Array, Array, int]:
+        """Active set from scratch, else from the guess of a rough interior point, else a tight interior point."""
+        if (folded.lower == folded.upper).all():
+            exact = _active_set(problem, folded, P, c, scale, _Point.cold(folded))
+            if exact is not None:
+                return exact
+        rough = self._interior_point(P, c, folded, _ROUGH)
+        exact = _active_set(problem, folded, P, c, scale, rough)
+        if exact is not None:
+            return exact[0], exact[1], rough.iterations + exact[2]
+        tight = self._interior_point(P, c, folded, _TIGHT)
+        return tight.x, tight.row_duals, rough.iterations + tight.iterations
 
     def _interior_point(self, P: Array, c: Array, folded: "_Folded", accuracy: float) -> "_Point":
         import piqp
@@ -100,14 +111,24 @@ class DenseQP(Solver):
 
 @dataclass(frozen=True)
 class _Point:
-    """An interior-point solution: which limits it leans on, and signed multipliers of the rows."""
+    """Where an active set begins: a point, which limits it leans on, and signed multipliers of the rows."""
 
-    x: Array
+    guess: Guess
     row_duals: Array
-    at_lower: npt.NDArray[np.bool_]
-    at_upper: npt.NDArray[np.bool_]
     active_rows: npt.NDArray[np.bool_]
     iterations: int
+
+    @property
+    def x(self) -> Array:
+        """The point itself."""
+        return self.guess.x
+
+    @classmethod
+    def cold(cls, folded: "_Folded") -> "_Point":
+        """No bound holds, but all rows do."""
+        n, m = folded.A.shape[1], len(folded.lower)
+        guess = Guess(np.zeros(n), np.zeros(n, dtype=bool), np.zeros(n, dtype=bool))
+        return cls(guess, np.zeros(m), np.ones(m, dtype=bool), 0)
 
     @classmethod
     def read(cls, result: Any, equal: npt.NDArray[np.bool_]) -> "_Point":
@@ -117,11 +138,13 @@ class _Point:
         # A limit binds where its multiplier outweighs its slack.
         active[~equal] = (np.asarray(result.z_l) > result.s_l) | (np.asarray(result.z_u) > result.s_u)
         low, high = np.asarray(result.z_bl) > result.s_bl, np.asarray(result.z_bu) > result.s_bu
-        return cls(np.array(result.x), duals, low, high & ~low, active, int(result.info.iter))
+        return cls(Guess(np.array(result.x), low, high & ~low), duals, active, int(result.info.iter))
 
 
-def _finish(problem: Problem, folded: "_Folded", P: Array, scale: float, point: _Point) -> tuple[Array, Array] | None:
-    """Exact solution from the interior point's guess of what binds, in the rows as well; None where that fails."""
+def _active_set(
+    problem: Problem, folded: "_Folded", P: Array, c: Array, scale: float, point: _Point
+) -> tuple[Array, Array, int] | None:
+    """Exact solution from a guess of what binds, among the rows as well; None where that does not settle."""
     quadratic: Quadratic = problem.risk.quadratic(problem.position)
 
     def gradient(x: Array) -> Array:
@@ -129,18 +152,18 @@ def _finish(problem: Problem, folded: "_Folded", P: Array, scale: float, point: 
 
     active = point.active_rows
     target = np.where(point.row_duals > 0, folded.lower, folded.upper)
-    qp = BoxedQP(P, gradient, folded.A[active], target[active], folded.box_lower, folded.box_upper)
-    solved = finish(qp, point.x, point.at_lower, point.at_upper)
+    qp = BoxedQP(P, c, gradient, folded.A[active], target[active], folded.box_lower, folded.box_upper)
+    solved = solve_active_set(qp, point.guess)
     if solved is None:
         return None
-    x, active_duals = solved
+    x, active_duals, changes = solved
     duals = np.zeros(len(active))
     duals[active] = active_duals
     Ax, one_sided = folded.A @ x, folded.lower != folded.upper
     wrong_sign = one_sided & active & (np.where(target == folded.lower, -duals, duals) > SLOPE_TOLERANCE)
     if wrong_sign.any() or (Ax < folded.lower - BOUND_TOLERANCE).any() or (Ax > folded.upper + BOUND_TOLERANCE).any():
         return None
-    return x, duals
+    return x, duals, changes
 
 
 @dataclass(frozen=True)
