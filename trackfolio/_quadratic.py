@@ -88,6 +88,13 @@ class RowsQuadratic:
         return rows[:, :-1], rows[:, -1]
 
 
+def _difference(w: Array, reference: Array) -> Array:
+    """Weights, 0 for the benchmark, less the reference."""
+    z = -reference
+    z[: len(w)] += w
+    return z
+
+
 @dataclass(frozen=True)
 class MatrixQuadratic:
     """q(w) = z'Sz with z = (w, 0) - reference: S may have a benchmark as its last asset."""
@@ -96,19 +103,14 @@ class MatrixQuadratic:
     reference: Array
     n_assets: int
 
-    def _difference(self, w: Array) -> Array:
-        z = -self.reference
-        z[: self.n_assets] += w
-        return z
-
     def value(self, w: Array) -> float:
         """q(w)."""
-        z = self._difference(w)
+        z = _difference(w, self.reference)
         return max(float(z @ self.matrix @ z), 0.0)
 
     def gradient(self, w: Array) -> Array:
         """Gradient of q at w."""
-        return (2 * (self.matrix @ self._difference(w)))[: self.n_assets]
+        return (2 * (self.matrix @ _difference(w, self.reference)))[: self.n_assets]
 
     def gram(self) -> Gram:
         """(M, h, c) with q(w) = w'Mw - 2h'w + c."""
@@ -131,19 +133,14 @@ class FactorQuadratic:
     reference: Array
     n_assets: int
 
-    def _difference(self, w: Array) -> Array:
-        z = -self.reference
-        z[: self.n_assets] += w
-        return z
-
     def value(self, w: Array) -> float:
         """q(w)."""
-        z = self._difference(w)
+        z = _difference(w, self.reference)
         return float(np.sum((self.loadings @ z) ** 2) + np.sum(self.specific * z**2))
 
     def gradient(self, w: Array) -> Array:
         """Gradient of q at w."""
-        z = self._difference(w)
+        z = _difference(w, self.reference)
         return (2 * (self.loadings.T @ (self.loadings @ z) + self.specific * z))[: self.n_assets]
 
     def gram(self) -> Gram:
