@@ -94,7 +94,8 @@ def test_example_prints_the_figures_of_the_data_and_the_gallery_shows_them():
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of old versions of matplotlib, within
 @pytest.mark.parametrize("path", sorted(DOCS.glob("pictures/*.py")), ids=lambda path: path.stem)
 def test_pictures_draw_what_can_be_seen(path):
-    matplotlib = pytest.importorskip("matplotlib")
+    import matplotlib
+
     matplotlib.use("agg")
     pyplot = importlib.import_module("matplotlib.pyplot")
     runpy.run_path(str(path), run_name="__main__")
