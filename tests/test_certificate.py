@@ -199,6 +199,26 @@ def test_residuals_where_no_bound_can_be_proven(risk, constraints):
         assert_allclose(model.solution_.multipliers["concentration"], (down - up) / (2 * step), rtol=1e-3)
 
 
+class MinEntropy(Constraint):
+    """A limit that needs exponential cones."""
+
+    def constraints(self, problem, w):
+        return [cp.sum(cp.entr(w)) >= 2.0]
+
+
+def test_residuals_of_exponential_cones():
+    case = problem(Variance(), constraints=[("entropy", MinEntropy())])
+    solution = solve(case)
+    w = solution.weights
+    assert -np.sum(w * np.log(w)) >= 2.0 - 1e-8
+    assert solution.status == "optimal"
+    x, z = solution.cone_point
+    wrong_point = certify(case, dataclasses.replace(solution, cone_point=(x * 1.01, z)))
+    wrong_duals = certify(case, dataclasses.replace(solution, cone_point=(x, -z)))
+    assert wrong_point.primal_violation > 1e-4
+    assert wrong_duals.stationarity > 1e-4
+
+
 def test_residuals_see_a_wrong_point():
     case = problem(Unproven(), constraints=[])
     solution = solve(case)

@@ -117,12 +117,8 @@ class PortfolioEstimator(NamedTermsMixin, BaseEstimator):
         target = values @ weights if target is None and weights is not None else target
         if sample_weight is not None:
             check_same_index(X, sample_weight, y_name="sample_weight")
-        checked = None if sample_weight is None else _sample_weight(sample_weight, values)
-        return (
-            Position(values, target, benchmark_weights=by_weights, sample_weight=checked),
-            names,
-            weights,
-        )
+            sample_weight = _sample_weight(sample_weight, values)
+        return Position(values, target, benchmark_weights=by_weights, sample_weight=sample_weight), names, weights
 
     def _position_of_covariance(
         self, sigma: Any, y: Any, sample_weight: Any
@@ -228,8 +224,7 @@ def _previous_weights(previous_weights: Any, names: list[str]) -> Array | None:
     except ValueError as error:
         raise ValueError(
             f"{error} previous_weights holds one number for every asset; note that scikit-learn's "
-            "cross-validation slices arrays that are "
-            "as long as X: pass a dict or Series by name there."
+            "cross-validation slices arrays that are as long as X: pass a dict or Series by name there."
         ) from error
 
 

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from trackfolio._cone_form import cone_form
 from trackfolio._terms import offers
 from trackfolio._validation import Array
+from trackfolio.constraints import AbsoluteSum
 from trackfolio.problem import Certificate, Problem, Solution
 
 __all__ = ["certify"]
@@ -19,16 +20,15 @@ _EPS = float(np.finfo(float).eps)
 def certify(problem: Problem, solution: Solution) -> Certificate:
     r"""Compute objective, lower bound and violation of a solution from the data.
 
-    For a convex objective f with (sub)gradient g at the weights :math:`\hat w`, linear limits :math:`l \le Aw \le u`
-    with
-    multipliers :math:`\lambda`, limits :math:`\sum_i c_{ki} |w_i - m_{ki}| \le L_k` with multipliers :math:`\nu_k \ge
-    0`, every w within the limits has
+    For a convex objective f with (sub)gradient g at the weights :math:`\hat w`, linear limits
+    :math:`l \le Aw \le u` with multipliers :math:`\lambda`, and limits
+    :math:`\sum_i c_{ki} |w_i - m_{ki}| \le L_k` with multipliers :math:`\nu_k \ge 0`, every w within the limits has
 
     .. math::
 
         f(w) \ge{}& f(\hat w) - g'\hat w + \lambda^{+\prime} l - \lambda^{-\prime} u - \nu' L \\
-        &+ \sum_i \min_{lower_i \le w_i \le upper_i} \Big( (g - A'\lambda)_i w_i + \sum_k \nu_k c_{ki} |w_i - m_{ki}|
-        \Big)
+        &+ \sum_i \min_{lower_i \le w_i \le upper_i}
+        \Big( (g - A'\lambda)_i w_i + \sum_k \nu_k c_{ki} |w_i - m_{ki}| \Big)
 
     whatever the multipliers are: wrong ones give a weak bound, never a false one. Where a weight has an infinite
     bound, the limits are first used to bound it; where that fails, the curvature of a quadratic objective is.
@@ -75,6 +75,12 @@ def reduced_costs(problem: Problem, solution: Solution) -> Array:
     return gradient if duals is None else gradient - A.T @ duals
 
 
+def priced_sums(problem: Problem, solution: Solution) -> list[tuple[float, AbsoluteSum]]:
+    """Limits on sums of absolute values with their multipliers; a negative one proves nothing and counts as 0."""
+    duals = solution.absolute_duals
+    return [(max(duals.get(name, 0.0), 0.0), s) for name, s in problem.absolute_sums.items()]
+
+
 def _lower_bound(problem: Problem, solution: Solution, objective: float) -> float:
     if solution.row_duals is None or not np.isfinite(solution.row_duals).all() or np.isnan(objective):
         return -np.inf
@@ -84,10 +90,11 @@ def _lower_bound(problem: Problem, solution: Solution, objective: float) -> floa
     gradient = problem.risk.gradient_at(problem.position, w)
     slope = gradient - A.T @ duals
     sides = np.where(duals > 0, lower, np.where(duals < 0, upper, 0.0))
-    minima = _minima(problem, solution.absolute_duals, slope)
+    sums = priced_sums(problem, solution)
+    minima = _minima(problem, sums, slope)
     free = ~np.isfinite(minima)
-    sums = [max(solution.absolute_duals.get(k, 0.0), 0.0) * s.limit for k, s in problem.absolute_sums.items()]
-    summands = np.concatenate([duals * sides, -gradient * w, np.where(free, slope * w, minima), -np.array(sums)])
+    limits = -np.array([nu * s.limit for nu, s in sums])
+    summands = np.concatenate([duals * sides, -gradient * w, np.where(free, slope * w, minima), limits])
     allowance = 4.0 * _EPS * (abs(objective) + float(np.abs(summands).sum()))
     bound = objective + float(summands.sum()) - allowance
     if free.any():
@@ -95,10 +102,9 @@ def _lower_bound(problem: Problem, solution: Solution, objective: float) -> floa
     return -np.inf if np.isnan(bound) else bound
 
 
-def _minima(problem: Problem, absolute_duals: dict[str, float], slope: Array) -> Array:
+def _minima(problem: Problem, sums: list[tuple[float, AbsoluteSum]], slope: Array) -> Array:
     """Minimum over each weight's interval of slope·w_i + Σ ν c |w_i - m|: at an end of the interval, or at a kink m."""
     lower, upper = implied_bounds(problem)
-    sums = [(max(absolute_duals.get(name, 0.0), 0.0), s) for name, s in problem.absolute_sums.items()]
     ends = [lower, upper, *(np.clip(s.centre, lower, upper) for _, s in sums)]
     with np.errstate(invalid="ignore"):
         values = []

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from trackfolio._terms import Term
+from trackfolio._terms import Term, offers
 from trackfolio._validation import Array, finite_per_asset, limit, per_asset, unknown_name
 
 __all__ = [
@@ -47,6 +47,15 @@ class AbsoluteSum:
     def value(self, w: Array) -> float:
         """Left-hand side at given weights."""
         return float(self.coefficients @ np.abs(w - self.centre))
+
+
+#: What a constraint can be; each defines exactly one of these methods.
+KINDS = ("rows", "absolute_sum", "constraints")
+
+
+def kinds_of(constraint: object) -> list[str]:
+    """Which of `KINDS` a constraint defines."""
+    return [kind for kind in KINDS if offers(constraint, kind)]
 
 
 class Constraint(Term):

@@ -11,7 +11,7 @@ import scipy.sparse as sp
 from trackfolio._position import Position
 from trackfolio._terms import offers
 from trackfolio._validation import Array
-from trackfolio.constraints import AbsoluteSum, Rows
+from trackfolio.constraints import AbsoluteSum, Rows, kinds_of
 from trackfolio.exceptions import InfeasibleError
 from trackfolio.risks import Risk
 
@@ -58,7 +58,7 @@ class Problem:
         for name, term in self.constraints:
             if name in _RESERVED:
                 raise ValueError(f"A constraint cannot be called {name!r}: this name is taken. Give it another.")
-            kinds = [kind for kind in ("rows", "absolute_sum", "constraints") if offers(term, kind)]
+            kinds = kinds_of(term)
             if len(kinds) > 1:
                 raise TypeError(f"{name} ({type(term).__name__}) defines {' and '.join(kinds)}; keep one of them.")
 
@@ -220,11 +220,10 @@ class Problem:
         )
         slack = 1e-10 * self.unit * (1 + np.abs(rows).sum(axis=1))
         for k in np.flatnonzero((least > upper[part] + slack) | (most < lower[part] - slack)):
-            asked, allowed = (np.array(ends) * self.row_units[part][k] for ends in (
-                (lower[part][k], upper[part][k]), (least[k], most[k])))  # fmt: skip
+            unit = self.row_units[part][k]
             raise InfeasibleError(
-                f"{name} (row {k}) asks for {asked[0]:.10g} to {asked[1]:.10g}, but min_weights and max_weights alone "
-                f"allow only {allowed[0]:.10g} to {allowed[1]:.10g}."
+                f"{name} (row {k}) asks for {unit * lower[part][k]:.10g} to {unit * upper[part][k]:.10g}, but "
+                f"min_weights and max_weights alone allow only {unit * least[k]:.10g} to {unit * most[k]:.10g}."
             )
 
 

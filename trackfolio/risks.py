@@ -27,8 +27,7 @@ class Risk(Term):
 
     * ``value(returns, sample_weight=None)``, the definition in numpy;
     * ``gradient(returns, sample_weight=None)``, with respect to the returns: with it, every solution carries a proven
-      lower
-      bound (any subgradient makes it true; where the risk has kinks, it may be a weak one);
+      lower bound (any subgradient makes it true; where the risk has kinks, it may be a weak one);
     * ``quadratic(position)``, the risk as a quadratic form of the weights (its square, if ``is_root``), for quadratic
       solvers.
 

@@ -11,7 +11,7 @@ from trackfolio._cone_form import cone_form
 from trackfolio._position import Position
 from trackfolio._terms import offers
 from trackfolio._validation import Array
-from trackfolio.constraints import Constraint
+from trackfolio.constraints import Constraint, kinds_of
 from trackfolio.problem import Problem, checked_rows
 from trackfolio.risks import Risk, RootMeanSquare, Variance
 from trackfolio.solvers import Conic, Solver, solve
@@ -108,7 +108,7 @@ def check_constraint(constraint: Constraint, problem: Problem | None = None) -> 
     """
     clone(constraint)
     problem = example_problem() if problem is None else problem
-    kinds = [kind for kind in ("rows", "absolute_sum", "constraints") if offers(constraint, kind)]
+    kinds = kinds_of(constraint)
     assert len(kinds) == 1, f"one of rows, absolute_sum and constraints is defined (found {kinds})"
     limited = dataclasses.replace(problem, constraints=[("checked", constraint)])
     form = cone_form(limited)

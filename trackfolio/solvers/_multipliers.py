@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from trackfolio._validation import Array
-from trackfolio.certificate import reduced_costs
+from trackfolio.certificate import priced_sums, reduced_costs
 from trackfolio.problem import Problem, Solution
 
 # Below this share of its scale, a root (an RMSE) is 0 for all that rounding can tell, and has no derivative.
@@ -38,9 +38,9 @@ def _of_bounds(problem: Problem, solution: Solution) -> dict[str, Any]:
     slope, w = reduced_costs(problem, solution), solution.weights
     down, up = slope.copy(), -slope
     near = 1e-7 * (problem.unit + np.abs(w))
-    for name, s in problem.absolute_sums.items():
+    for nu, s in priced_sums(problem, solution):
         # Moving away from the centre costs, moving toward it gains; at the centre, both ways lead away.
-        cost = max(solution.absolute_duals.get(name, 0.0), 0.0) * s.coefficients
+        cost = nu * s.coefficients
         down += np.where(w > s.centre + near, cost, -cost)
         up += np.where(w < s.centre - near, cost, -cost)
     return {

@@ -7,6 +7,7 @@ import numpy as np
 
 from trackfolio._cone_form import ConeForm, cone_form
 from trackfolio._validation import Array
+from trackfolio.constraints import KINDS
 from trackfolio.exceptions import InfeasibleError, SolverFailure, UnboundedError, UnsupportedProblemError
 from trackfolio.problem import Problem, Solution
 from trackfolio.solvers._base import Solver
@@ -39,7 +40,7 @@ class Conic(Solver):
     'Conic'
     """
 
-    needs_of_constraints = ("rows", "absolute_sum", "constraints")
+    needs_of_constraints = KINDS
 
     def __init__(
         self,
