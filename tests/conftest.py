@@ -4,6 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from trackfolio._functions import RiskOf, Summand
+from trackfolio._position import Position
+from trackfolio.problem import Problem
+
 
 def simulate(n_assets=8, n_periods=120, seed=0, noise=0.001):
     """Fat-tailed returns with a common factor, and a benchmark that the assets cannot replicate exactly."""
@@ -26,3 +30,18 @@ def frames():
     X, y = simulate()
     dates = pd.bdate_range("2020-01-01", periods=len(X), name="Date")
     return pd.DataFrame(X, index=dates, columns=list("ABCDEFGH")), pd.Series(y, index=dates, name="Index")
+
+
+def tracking_problem(risk, X, y, lower=0.0, upper=1.0, **changes):
+    """Problem of the least risk of X @ w - y within bounds."""
+    n = X.shape[1]
+    active = Position(X, y)
+    defaults = dict(
+        names=[f"x{i}" for i in range(n)],
+        objective=[Summand("objective__risk", 1.0, RiskOf(risk, active))],
+        portfolio=Position(X),
+        active=active,
+        lower=np.full(n, lower) if np.ndim(lower) == 0 else lower,
+        upper=np.full(n, upper) if np.ndim(upper) == 0 else upper,
+    )
+    return Problem(**defaults | changes)

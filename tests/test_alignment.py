@@ -101,7 +101,7 @@ class Both(Constraint):
     ("constraint", "error", "match"),
     [
         (Both(), TypeError, "defines rows and constraints"),
-        (Constraint(), UnsupportedProblemError, "offers no rows or absolute_sum or constraints"),
+        (Constraint(), UnsupportedProblemError, "offers no rows or limits or constraints"),
         (("budget", Exposure(np.ones(8), 0, 1)), ValueError, "cannot be called 'budget'"),
         (("max_weights", MaxTurnover(0.1)), ValueError, "cannot be called 'max_weights'"),
         (Exposure(np.ones(8), lower="1"), ValueError, "Exposure.lower must be one number"),

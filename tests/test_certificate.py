@@ -12,33 +12,27 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from trackfolio import MinTrackingError
-from trackfolio._position import Position
 from trackfolio.certificate import certify, implied_bounds
 from trackfolio.constraints import Constraint, Exposure, LinearConstraint, MaxTurnover
 from trackfolio.exceptions import AccuracyWarning
-from trackfolio.problem import Problem
 from trackfolio.risks import Risk, RootMeanSquare, StandardDeviation, Variance
 from trackfolio.solvers import Conic, solve
 
-from .conftest import simulate
+from .conftest import simulate, tracking_problem
 
 
 def problem(risk=None, seed=0, **changes):
     X, y = simulate(seed=seed)
     n = X.shape[1]
     defaults = dict(
-        names=[f"x{i}" for i in range(n)],
-        risk=RootMeanSquare() if risk is None else risk,
-        position=Position(X, y),
-        lower=np.zeros(n),
-        upper=np.full(n, 0.4),
+        upper=0.4,
         constraints=[
             ("exposure", Exposure(np.arange(n), 2.0, 3.0)),
             ("maxturnover", MaxTurnover(0.2)),
         ],
         previous_weights=np.full(n, 1 / n),
     )
-    return Problem(**defaults | changes)
+    return tracking_problem(RootMeanSquare() if risk is None else risk, X, y, **defaults | changes)
 
 
 @settings(max_examples=60, deadline=None)
@@ -57,7 +51,11 @@ def test_wrong_multipliers_never_give_a_false_bound(seed, spread, draw, risk):
         solution,
         weights=solution.weights + spread * rng.standard_normal(8),
         row_duals=solution.row_duals + unit * rng.standard_normal(len(solution.row_duals)),
-        absolute_duals={name: nu + unit * rng.standard_normal() for name, nu in solution.absolute_duals.items()},
+        limit_duals={name: [nus[0] + unit * rng.standard_normal()] for name, nus in solution.limit_duals.items()},
+        pulls={
+            name: [None if p is None else p + unit * rng.standard_normal(len(p)) for p in pulls]
+            for name, pulls in solution.pulls.items()
+        },
     )
     assert certify(case, wrong).lower_bound <= solution.objective + 1e-9 * case.scale
 
@@ -143,7 +141,7 @@ def test_no_bound_is_said_to_be_none():
     shortfall = problem(Shortfall(), lower=np.full(8, -np.inf), upper=np.full(8, np.inf), constraints=[])
     with pytest.warns(AccuracyWarning):  # at a kink, one subgradient proves little
         found = solve(problem(Shortfall()))
-    solution = dataclasses.replace(found, row_duals=np.zeros(1), absolute_duals={})
+    solution = dataclasses.replace(found, row_duals=np.zeros(1), limit_duals={})
     assert certify(shortfall, solution).lower_bound == -np.inf
 
 
@@ -273,10 +271,10 @@ def test_wrong_multipliers_with_free_weights_and_few_rows(seed, spread):
     X, y = simulate(n, periods, seed)
     X[:, 1] = X[:, 0] if rng.random() < 0.5 else X[:, 1]
     lower = np.where(rng.random(n) < 0.6, -np.inf, -1.0)
-    case = Problem(
-        [f"x{i}" for i in range(n)],
+    case = tracking_problem(
         [RootMeanSquare(), StandardDeviation(), Variance()][seed % 3],
-        Position(X, y),
+        X,
+        y,
         lower,
         np.where(rng.random(n) < 0.6, np.inf, 1.0),
         budget=[(1.0, 1.0), (0.5, 2.0), (-np.inf, np.inf)][seed % 3],

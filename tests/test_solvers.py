@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from trackfolio import MinTrackingError
+from trackfolio._functions import Minorant
 from trackfolio.constraints import (
     ActiveBounds,
     Constraint,
@@ -17,6 +18,7 @@ from trackfolio.constraints import (
     GroupBounds,
     LinearConstraint,
     MaxTurnover,
+    RiskLimit,
 )
 from trackfolio.exceptions import (
     AccuracyWarning,
@@ -25,8 +27,8 @@ from trackfolio.exceptions import (
     SolverFallbackWarning,
     UnsupportedProblemError,
 )
-from trackfolio.problem import Solution
 from trackfolio.risks import Risk, RootMeanSquare, StandardDeviation, Variance
+from trackfolio.solution import Solution
 from trackfolio.solvers import REGISTRY, Conic, DenseQP
 from trackfolio.testing import check_constraint, check_risk, check_solver
 
@@ -48,6 +50,7 @@ EXAMPLES = {
     GroupBounds: GroupBounds(["a", "a", "b", "b", None], upper={"a": 0.3}),
     LinearConstraint: LinearConstraint([[1, -1, 0, 0, 0]], 0.05),
     MaxTurnover: MaxTurnover(0.1),
+    RiskLimit: StandardDeviation() <= 0.012,
 }
 
 
@@ -72,8 +75,9 @@ def test_checks_see_what_is_wrong():
             return 1.1 * super().value(returns, sample_weight)
 
     class WrongGradient(RootMeanSquare):
-        def gradient_at(self, position, w):
-            return -super().gradient_at(position, w)
+        def minorant_at(self, position, w, pull=None):
+            slope, value = super().minorant_at(position, w, pull)
+            return Minorant(-slope, value)
 
     class NotConvex(Risk):
         def expression(self, returns, sample_weight=None):
@@ -85,11 +89,11 @@ def test_checks_see_what_is_wrong():
 
     with pytest.raises(AssertionError, match="expression equals value"):
         check_risk(WrongValue())
-    with pytest.raises(AssertionError, match="gradient is a subgradient"):
+    with pytest.raises(AssertionError, match="stays below the risk"):
         check_risk(WrongGradient())
     with pytest.raises(AssertionError, match="convex"):
         check_risk(NotConvex())
-    with pytest.raises(AssertionError, match="one of rows, absolute_sum and constraints"):
+    with pytest.raises(AssertionError, match="one of rows, limits and constraints"):
         check_constraint(Constraint())
     with pytest.raises(AssertionError), pytest.warns(UserWarning, match="gap"):
         check_solver(Lazy())

@@ -8,28 +8,36 @@ of its own returns, so that every metric of scikit-learn scores it. Every soluti
 from trackfolio import (
     certificate,
     constraints,
+    costs,
     datasets,
     exceptions,
     metrics,
+    objectives,
     problem,
     risks,
+    solution,
     solvers,
     testing,
 )
+from trackfolio.mean_risk import MeanRisk
 from trackfolio.portfolio import Portfolio
 from trackfolio.tracking import MinTrackingError
 
 __all__ = [
+    "MeanRisk",
     "MinTrackingError",
     "Portfolio",
     "__version__",
     "certificate",
     "constraints",
+    "costs",
     "datasets",
     "exceptions",
     "metrics",
+    "objectives",
     "problem",
     "risks",
+    "solution",
     "solvers",
     "testing",
 ]

@@ -1,12 +1,16 @@
 """From data to fitted attributes: validate, build the problem, solve, keep plain arrays."""
 
-from typing import Any, ClassVar, Self
+import dataclasses
+from abc import abstractmethod
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from trackfolio._constraint import Constraint
+from trackfolio._functions import Summand
 from trackfolio._position import Position, check_covariance
 from trackfolio._terms import NamedTermsMixin, named
 from trackfolio._validation import (
@@ -18,17 +22,18 @@ from trackfolio._validation import (
     refuse_non_finite,
     warn_if_prices,
 )
-from trackfolio.constraints import Constraint
+from trackfolio.costs import Cost, check_effect
 from trackfolio.portfolio import Portfolio
 from trackfolio.problem import Problem
 from trackfolio.risks import Risk
+from trackfolio.solution import Solution
 from trackfolio.solvers import solve
 
 
 class PortfolioEstimator(NamedTermsMixin, BaseEstimator):
     """What all estimators of optimal portfolios share; subclasses say which risk of which position is minimised."""
 
-    _term_lists: ClassVar[dict[str, type]] = {"constraints": Constraint}
+    _term_lists: ClassVar[dict[str, type]] = {"constraints": Constraint, "costs": Cost}
 
     risk: Risk | None
     budget: Any
@@ -36,6 +41,7 @@ class PortfolioEstimator(NamedTermsMixin, BaseEstimator):
     max_weights: Any
     benchmark_weights: Any
     constraints: Any
+    costs: Any
     solver: Any
 
     def predict(self, X: Any) -> Portfolio:
@@ -73,36 +79,68 @@ class PortfolioEstimator(NamedTermsMixin, BaseEstimator):
     # Building.
 
     @property
+    @abstractmethod
+    def _needs_benchmark(self) -> bool:
+        """Whether y or benchmark_weights must be given."""
+
+    @property
     def _precomputed(self) -> bool:
         covariance = getattr(self.risk, "covariance", None)
         return isinstance(covariance, str) and covariance == "precomputed"
 
-    def _problem(self, risk: Risk, X: Any, y: Any, previous_weights: Any, sample_weight: Any) -> Problem:
-        """Describe: the risk of the position against the benchmark, within the limits."""
-        position, names, benchmark_weights = self._position(X, y, sample_weight)
-        return Problem(
+    @abstractmethod
+    def _objective(self, problem: Problem) -> list[Summand]:
+        """What is minimised, given all else of the problem."""
+
+    def _problem(self, X: Any, y: Any, previous_weights: Any, sample_weight: Any) -> Problem:
+        """Describe: positions, limits and objective."""
+        portfolio, active, names, benchmark_weights = self._positions(X, y, sample_weight)
+        problem = Problem(
             names=names,
-            risk=risk,
-            position=position,
+            objective=[],
+            portfolio=portfolio,
+            active=active,
             lower=_bound(self.min_weights, names, "min_weights", usual=0.0, none=-np.inf),
             upper=_bound(self.max_weights, names, "max_weights", usual=1.0, none=np.inf),
             budget=_budget(self.budget),
-            constraints=named(self.constraints, "constraints", Constraint),
+            constraints=self._limits(),
             benchmark_weights=benchmark_weights,
             previous_weights=_previous_weights(previous_weights, names),
+            given_returns=self._expected_returns(portfolio, names),
         )
+        return dataclasses.replace(problem, objective=self._objective(problem))
+
+    def _limits(self) -> list[tuple[str, Constraint]]:
+        """Constraints by name."""
+        return named(self.constraints, "constraints", Constraint)
+
+    def _expected_returns(self, portfolio: Position, names: list[str]) -> Array | None:
+        """Expected returns, where they are not the sample means."""
+        return None
+
+    def _costs(self, problem: Problem, *, constants_count: bool = False) -> list[Summand]:
+        """Costs as summands of the objective; a cost without effect is refused."""
+        summands = []
+        for name, cost in named(self.costs, "costs", Cost):
+            functions = cost.summands(problem)
+            check_effect(name, functions, problem, constants_count=constants_count)
+            summands += [Summand(f"{_COST}{name}__{i}", c, function) for i, (c, function) in enumerate(functions)]
+        return summands
 
     def _solve(self, problem: Problem, X: Any) -> Self:
         """Solve, and keep plain arrays."""
-        self.solution_ = solve(problem, self.solver)
+        return self._keep(solve(problem, self.solver), problem, X)
+
+    def _keep(self, solution: Solution, problem: Problem, X: Any) -> Self:
+        self.solution_ = solution
         self.weights_ = self.solution_.weights
         self._column_names = problem.names if hasattr(X, "columns") else None
         return self
 
-    def _position(self, X: Any, y: Any, sample_weight: Any) -> tuple[Position, list[str], Array | None]:
+    def _positions(self, X: Any, y: Any, sample_weight: Any) -> "_Positions":
         """Data as the risks see them, names of the assets, and weights of the benchmark if they are given."""
         if self._precomputed:
-            return self._position_of_covariance(X, y, sample_weight)
+            return self._positions_of_covariance(X, y, sample_weight)
         if y is None:
             values = self._validated(X, y=None, reset=True)
             target = None
@@ -118,11 +156,12 @@ class PortfolioEstimator(NamedTermsMixin, BaseEstimator):
         if sample_weight is not None:
             check_same_index(X, sample_weight, y_name="sample_weight")
             sample_weight = _sample_weight(sample_weight, values)
-        return Position(values, target, benchmark_weights=by_weights, sample_weight=sample_weight), names, weights
+        portfolio, active = Position(values, sample_weight=sample_weight), None
+        if target is not None:
+            active = Position(values, target, benchmark_weights=by_weights, sample_weight=sample_weight)
+        return _Positions(portfolio, active, names, weights)
 
-    def _position_of_covariance(
-        self, sigma: Any, y: Any, sample_weight: Any
-    ) -> tuple[Position, list[str], Array | None]:
+    def _positions_of_covariance(self, sigma: Any, y: Any, sample_weight: Any) -> "_Positions":
         for name, value in (("y", y), ("sample_weight", sample_weight)):
             if value is not None:
                 raise ValueError(
@@ -139,11 +178,12 @@ class PortfolioEstimator(NamedTermsMixin, BaseEstimator):
         matrix = check_covariance(self._validated(sigma, reset=True), "The covariance matrix")
         names = self._names(sigma)
         weights = self.benchmark_weights_ = self._benchmark_weights(names, None)
-        if weights is None:
+        if weights is None and self._needs_benchmark:
             raise ValueError(
                 "covariance='precomputed' needs benchmark_weights: without returns there is no other benchmark."
             )
-        return Position(None, benchmark_weights=weights, covariance=matrix), names, weights
+        active = None if weights is None else Position(None, benchmark_weights=weights, covariance=matrix)
+        return _Positions(Position(None, covariance=matrix), active, names, weights)
 
     def _validated(self, X: Any, *, reset: bool, **y: Any) -> Any:
         """Validation by scikit-learn, with the place of a NaN or infinity."""
@@ -170,6 +210,31 @@ class PortfolioEstimator(NamedTermsMixin, BaseEstimator):
         if isinstance(weights, pd.DataFrame):
             weights = _last_known(weights, getattr(X, "index", None))
         return finite_per_asset(weights, names, "benchmark_weights")
+
+
+# Names of the summands that are costs begin with it.
+_COST = "costs__"
+
+
+def cost_at(problem: Problem, w: Array) -> float:
+    """Costs at given weights, in units of the objective."""
+    return float(sum(c * f.value(w) for name, c, f in problem.objective if name.startswith(_COST)))
+
+
+class _Positions(NamedTuple):
+    """The portfolio's returns and those against its benchmark, names of assets, weights of the benchmark."""
+
+    portfolio: Position
+    active: Position | None
+    names: list[str]
+    benchmark_weights: Array | None
+
+
+def checked_risk(risk: Any) -> Risk:
+    """Return the risk, or raise if it is none."""
+    if not isinstance(risk, Risk):
+        raise TypeError(f"risk must be a risk such as trackfolio.risks.StandardDeviation(), got {risk!r}.")
+    return risk
 
 
 def _refuse_repeated_columns(X: Any) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from trackfolio._terms import offers
+from trackfolio._functions import Limit, Written
 from trackfolio._validation import Array
 from trackfolio.problem import Problem
 
@@ -23,7 +23,8 @@ class ConeForm:
     program: Any
     variable: Any
     row_parts: list[tuple[Mask, float, Any]]
-    sums: dict[str, Any]
+    written: dict[str, list[Written]]
+    limits: dict[str, list[Any]]
     others: dict[str, list[Any]]
     squared: bool
 
@@ -51,6 +52,10 @@ class ConeForm:
         data: tuple[dict[str, Any], Any, Any] = self.program.get_problem_data(cp.CLARABEL, solver_opts=options or {})
         return data
 
+    def pulls(self, per_unit: float) -> dict[str, list[Array | None]]:
+        """Subgradients of functions, times their coefficients, by name: minus the multipliers of their links."""
+        return {name: [part.pull(per_unit) for part in parts] for name, parts in self.written.items()}
+
     def row_duals(self, problem: Problem) -> Array:
         """Signed multipliers of the rows of `Problem.linear`, for the objective written here."""
         duals = np.zeros(len(problem.linear.lower))
@@ -69,41 +74,65 @@ def cone_form(problem: Problem, *, with_objective: bool = True) -> ConeForm:
 
     u = cp.Variable(problem.n_assets, name="weights")
     w = u if problem.unit == 1 else problem.unit * u
-    squared = problem.risk.is_root and offers(problem.risk, "quadratic")
-    objective = _objective(problem, w, squared) if with_objective else 0
+    squared = problem.is_root and problem.quadratic is not None
+    written: dict[str, list[Written]] = {}
+    objective: Any = 0
+    if with_objective and squared:
+        objective = _squared_objective(problem, w)
+    elif with_objective:
+        written = {name: [function.write(w, problem.unit)] for name, _, function in problem.objective}
+        objective = sum((c / problem.scale) * written[name][0].expression for name, c, _ in problem.objective)
     row_parts = _row_parts(problem, u)
-    sums = {
-        name: s.coefficients @ cp.abs(u - s.centre / problem.unit) <= s.limit / problem.unit
-        for name, s in problem.absolute_sums.items()
-    }
+    limits = {}
+    for name, listed in problem.limits.items():
+        written[name], limits[name] = _written_limits(problem, listed, w)
     others = {name: _listed(term.constraints(problem, w), name) for name, term in problem.other_terms()}
+    constraints = [
+        *(part for _, _, part in row_parts),
+        *_bounds(problem, u),
+        *(c for parts in limits.values() for c in parts),
+        *(c for parts in written.values() for part in parts for c in part.constraints),
+        *(c for parts in others.values() for c in parts),
+    ]
+    program = cp.Problem(cp.Minimize(objective), constraints)
+    if not program.is_dcp():
+        faulty = [name for name, parts in others.items() if not all(c.is_dcp() for c in parts)]
+        faulty += [name for name, parts in written.items() if not all(part.is_dcp() for part in parts)]
+        raise ValueError(
+            f"{', '.join(faulty)} is not convex by the rules of disciplined convex programming; see cvxpy's "
+            "help on DCP."
+        )
+    return ConeForm(program, u, row_parts, written, limits, others, squared)
+
+
+def _squared_objective(problem: Problem, w: Any) -> Any:
+    import cvxpy as cp
+
+    assert problem.quadratic is not None
+    # Divided before it is squared: coefficients near 1 are what solvers see.
+    R, r = (part / problem.scale for part in problem.quadratic.root())
+    return cp.sum_squares(R @ w - r)
+
+
+def _written_limits(problem: Problem, limits: list[Limit], w: Any) -> tuple[list[Written], list[Any]]:
+    """Functions of the limits in order, and the limits divided by their scale."""
+    functions, constraints = [], []
+    for limit in limits:
+        terms = [function.write(w, problem.unit) for _, function in limit.summands]
+        scale = limit.scale(problem.unit)
+        total = sum((c / scale) * term.expression for (c, _), term in zip(limit.summands, terms, strict=True))
+        functions += terms
+        constraints.append(total <= limit.bound / scale)
+    return functions, constraints
+
+
+def _bounds(problem: Problem, u: Any) -> list[Any]:
     bounds = []
     for sign, bound in ((1, problem.lower), (-1, problem.upper)):
         finite = np.isfinite(bound)
         if finite.any():
             bounds.append(sign * u[np.flatnonzero(finite)] >= sign * bound[finite] / problem.unit)
-    constraints = (
-        [part for _, _, part in row_parts] + bounds + [*sums.values()] + [c for parts in others.values() for c in parts]
-    )
-    program = cp.Problem(cp.Minimize(objective), constraints)
-    if not program.is_dcp():
-        faulty = [name for name, parts in others.items() if not all(c.is_dcp() for c in parts)] or ["risk"]
-        raise ValueError(
-            f"{', '.join(faulty)} is not convex by the rules of disciplined convex programming; see cvxpy's "
-            "help on DCP."
-        )
-    return ConeForm(program, u, row_parts, sums, others, squared)
-
-
-def _objective(problem: Problem, w: Any, squared: bool) -> Any:
-    import cvxpy as cp
-
-    if not offers(problem.risk, "quadratic"):
-        return problem.risk.expression_at(problem.position, w) / problem.scale
-    # Divided before it is squared: coefficients near 1 are what solvers see.
-    unit = problem.scale if squared else np.sqrt(problem.scale)
-    R, r = problem.risk.quadratic(problem.position).root()
-    return cp.sum_squares((R / unit) @ w - r / unit)
+    return bounds
 
 
 def _row_parts(problem: Problem, u: Any) -> list[tuple[Mask, float, Any]]:

@@ -67,9 +67,20 @@ class Position:
         portfolio: Array = self.rows @ w
         return portfolio if self.y is None else portfolio - self.y
 
-    def expression(self, w: Any) -> Any:
-        """Returns as a cvxpy expression of the weights."""
-        return self.rows @ w if self.y is None else self.rows @ w - self.y
+    def expression(self, w: Any, unit: float = 1.0) -> Any:
+        """Returns, divided by `unit`, as a cvxpy expression of the weights."""
+        rows = self.rows if unit == 1 else self.rows / unit
+        return rows @ w if self.y is None else rows @ w - self.y / unit
+
+    @cached_property
+    def mean_returns(self) -> Array:
+        """Sample mean of each asset's returns."""
+        return np.asarray(np.average(self.rows, axis=0, weights=self.sample_weight))
+
+    @cached_property
+    def return_unit(self) -> float:
+        """Typical size of the returns, the root mean square of those of all assets; 1 where all are zero."""
+        return float(np.sqrt(np.mean(np.square(self.rows)))) or 1.0
 
     def pull_back(self, gradient: Array) -> Array:
         """Turn a gradient with respect to the returns into one with respect to the weights: X' g."""
@@ -107,17 +118,18 @@ class Position:
         data = self.rows
         if self.benchmark_weights is None and self.y is not None:
             data, reference = np.column_stack([data, self.y]), np.append(np.zeros(n), 1.0)
-        return _form(_fitted(estimator, data, self.sample_weight), reference, n)
+        return _form(fitted_clone(estimator, data, self.sample_weight), reference, n)
 
 
-def _fitted(estimator: Any, data: Array, sample_weight: Array | None) -> Any:
+def fitted_clone(estimator: Any, data: Array, sample_weight: Array | None) -> Any:
+    """Clone of an estimator, fitted with sample weights if there are any and it takes them."""
     name = type(estimator).__name__
     if sample_weight is None:
         return clone(estimator).fit(data)
     if not has_fit_parameter(estimator, "sample_weight"):
         raise ValueError(
             f"sample_weight was given, but {name}.fit does not take it. "
-            "Leave the weights out, or use a covariance estimator that takes them (or covariance=None)."
+            "Leave the weights out, or use an estimator that takes them."
         )
     return clone(estimator).fit(data, sample_weight=sample_weight)
 

@@ -82,6 +82,10 @@ class RowsQuadratic:
 
     def root(self) -> Root:
         """(R, r) with q(w) = ||Rw - r||²: N + 1 rows at most, from a QR of [X, y], which keeps its full precision."""
+        return self._root
+
+    @cached_property
+    def _root(self) -> Root:
         rows = np.column_stack(self._rows()) / np.sqrt(self.divisor)
         if len(rows) > rows.shape[1]:
             rows = scipy.linalg.qr(rows, mode="r", check_finite=False, overwrite_a=True)[0][: rows.shape[1]]
@@ -155,3 +159,54 @@ class FactorQuadratic:
         """(R, r) with q(w) = ||Rw - r||²: one row a factor and one an asset."""
         root = np.vstack([self.loadings, np.diag(np.sqrt(self.specific))])
         return root[:, : self.n_assets], root @ self.reference
+
+
+@dataclass(frozen=True)
+class DiagonalQuadratic:
+    """q(w) = Σ c_i (w_i - m_i)²."""
+
+    coefficients: Array
+    centre: Array
+
+    def gradient(self, w: Array) -> Array:
+        """Gradient of q at w."""
+        return 2 * self.coefficients * (w - self.centre)
+
+    def gram(self) -> Gram:
+        """(M, h, c) with q(w) = w'Mw - 2h'w + c."""
+        pull = self.coefficients * self.centre
+        return np.diag(self.coefficients), pull, float(pull @ self.centre)
+
+    def root(self) -> Root:
+        """(R, r) with q(w) = ||Rw - r||²."""
+        root = np.sqrt(self.coefficients)
+        return np.diag(root), root * self.centre
+
+
+@dataclass(frozen=True)
+class SumQuadratic:
+    """q(w) = Σ c_k q_k(w) + slope'w."""
+
+    summands: list[tuple[float, Quadratic]]
+    slope: Array
+
+    def gradient(self, w: Array) -> Array:
+        """Gradient of q at w."""
+        return np.asarray(sum((c * q.gradient(w) for c, q in self.summands), self.slope))
+
+    @cached_property
+    def _gram(self) -> Gram:
+        n = len(self.slope)
+        matrix, linear, constant = np.zeros((n, n)), -self.slope / 2, 0.0
+        for c, q in self.summands:
+            m, h, k = q.gram()
+            matrix, linear, constant = matrix + c * m, linear + c * h, constant + c * k
+        return matrix, linear, constant
+
+    def gram(self) -> Gram:
+        """(M, h, c) with q(w) = w'Mw - 2h'w + c."""
+        return self._gram
+
+    def root(self) -> Root:
+        """Refused: with a slope it need not be a sum of squares."""
+        raise TypeError("A sum of quadratic forms with a slope has no root.")

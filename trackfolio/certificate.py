@@ -1,15 +1,17 @@
 """Proofs from the data and the returned values alone: nothing that a solver said is believed."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from trackfolio._cone_form import cone_form
-from trackfolio._terms import offers
+from trackfolio._functions import AbsoluteSum
 from trackfolio._validation import Array
-from trackfolio.constraints import AbsoluteSum
-from trackfolio.problem import Certificate, Problem, Solution
+from trackfolio.problem import Problem
+from trackfolio.solution import Certificate, Solution
 
 __all__ = ["certify"]
 
@@ -20,15 +22,17 @@ _EPS = float(np.finfo(float).eps)
 def certify(problem: Problem, solution: Solution) -> Certificate:
     r"""Compute objective, lower bound and violation of a solution from the data.
 
-    For a convex objective f with (sub)gradient g at the weights :math:`\hat w`, linear limits
-    :math:`l \le Aw \le u` with multipliers :math:`\lambda`, and limits
-    :math:`\sum_i c_{ki} |w_i - m_{ki}| \le L_k` with multipliers :math:`\nu_k \ge 0`, every w within the limits has
+    For the convex objective f and limits :math:`h_k(w) \le L_k` with multipliers :math:`\nu_k \ge 0`, let
+    :math:`m + g'(w - \hat w)` be an affine function below :math:`f + \nu'h`, from gradients at the weights
+    :math:`\hat w`, or, where a function has kinks, from the returned multipliers of the periods (`Risk.support`).
+    With linear limits :math:`l \le Aw \le u` and their multipliers :math:`\lambda`, every w within the limits has
 
     .. math::
 
-        f(w) \ge{}& f(\hat w) - g'\hat w + \lambda^{+\prime} l - \lambda^{-\prime} u - \nu' L \\
-        &+ \sum_i \min_{lower_i \le w_i \le upper_i}
-        \Big( (g - A'\lambda)_i w_i + \sum_k \nu_k c_{ki} |w_i - m_{ki}| \Big)
+        f(w) \ge{}& m - g'\hat w - \nu' L + \lambda^{+\prime} l - \lambda^{-\prime} u
+        + \sum_i \min_{lower_i \le w_i \le upper_i} (g - A'\lambda)_i w_i
+
+    where sums of absolute values, instead of an affine function below them, take part in the minimum themselves,
 
     whatever the multipliers are: wrong ones give a weak bound, never a false one. Where a weight has an infinite
     bound, the limits are first used to bound it; where that fails, the curvature of a quadratic objective is.
@@ -43,8 +47,8 @@ def certify(problem: Problem, solution: Solution) -> Certificate:
     Returns
     -------
     Certificate
-        Of kind "bound"; of kind "residuals" where the risk has no `gradient` or a constraint is neither linear nor a
-        sum of absolute values.
+        Of kind "bound"; of kind "residuals" where a risk offers neither `gradient` nor `support`, or a cost or
+        constraint is a cvxpy expression.
 
     Examples
     --------
@@ -57,28 +61,67 @@ def certify(problem: Problem, solution: Solution) -> Certificate:
     """
     w = solution.weights
     objective, violation = problem.value(w), problem.violation(w)
-    provable = problem.risk.has_gradient and not any(problem.other_terms())
     unit = max(abs(objective), problem.scale)
-    if provable:
+    if _is_provable(problem):
         # The weights attain the objective: a bound above it only says that they break a limit by rounding.
-        bound = min(max(_lower_bound(problem, solution, objective), problem.risk.least_value), objective)
+        bound = min(max(_lower_bound(problem, solution, objective), problem.least_value), objective)
         return Certificate("bound", objective, bound, float((objective - bound) / unit), violation)
     bound, residuals = _residuals(problem, solution)
     violation = max(violation, residuals.pop("primal"))
     return Certificate("residuals", objective, bound, float((objective - bound) / unit), violation, **residuals)
 
 
-def reduced_costs(problem: Problem, solution: Solution) -> Array:
-    """Gradient of the Lagrangian without the bounds: what a unit more of each asset would cost."""
-    gradient: Array = problem.risk.gradient_at(problem.position, solution.weights)
-    A, duals = problem.linear.A, solution.row_duals
-    return gradient if duals is None else gradient - A.T @ duals
+def _is_provable(problem: Problem) -> bool:
+    functions = [f for _, _, f in problem.objective]
+    functions += [f for limits in problem.limits.values() for limit in limits for _, f in limit.summands]
+    return all(f.is_provable for f in functions) and not any(problem.other_terms())
 
 
-def priced_sums(problem: Problem, solution: Solution) -> list[tuple[float, AbsoluteSum]]:
-    """Limits on sums of absolute values with their multipliers; a negative one proves nothing and counts as 0."""
-    duals = solution.absolute_duals
-    return [(max(duals.get(name, 0.0), 0.0), s) for name, s in problem.absolute_sums.items()]
+@dataclass(frozen=True)
+class Lagrangian:
+    """Objective and priced limits at the weights: an affine function below their smooth part, and absolute values.
+
+    Everywhere, objective + ν'(h - L) is at least ``value + slope·(v - w)`` plus the sums of absolute values at v.
+    """
+
+    value: float
+    slope: Array
+    sums: list[tuple[float, AbsoluteSum]]
+    magnitude: float
+
+
+def lagrangian(problem: Problem, solution: Solution) -> Lagrangian:
+    """Price the limits on functions by their multipliers; a negative one proves nothing and counts as 0."""
+    w, slope, sums = solution.weights, np.zeros(problem.n_assets), []
+    values = []
+    for coefficient, function, pull in _priced(problem, solution):
+        if isinstance(function, AbsoluteSum):
+            sums.append((coefficient, function))
+            continue
+        below = function.minorant(w, None if pull is None else pull / coefficient)
+        slope = slope + coefficient * below.slope
+        values.append(coefficient * below.value)
+    for name, limits in problem.limits.items():
+        duals = solution.limit_duals.get(name, [])
+        values += [-max(nu, 0.0) * limit.bound for nu, limit in zip(duals, limits, strict=False)]
+    return Lagrangian(float(sum(values)), slope, sums, float(np.abs(values).sum()))
+
+
+def _priced(problem: Problem, solution: Solution) -> Iterator[tuple[float, Any, Array | None]]:
+    """Coefficient, function and subgradient (times the coefficient) of each summand of the Lagrangian."""
+    for name, coefficient, function in problem.objective:
+        yield coefficient, function, _first(solution.pulls.get(name))
+    for name, limits in problem.limits.items():
+        pulls = iter(solution.pulls.get(name, []))
+        for nu, limit in zip(solution.limit_duals.get(name, []), limits, strict=False):
+            for coefficient, function in limit.summands:
+                pull = next(pulls, None)
+                if nu > 0:
+                    yield nu * coefficient, function, pull
+
+
+def _first(pulls: list[Array | None] | None) -> Array | None:
+    return pulls[0] if pulls else None
 
 
 def _lower_bound(problem: Problem, solution: Solution, objective: float) -> float:
@@ -87,36 +130,31 @@ def _lower_bound(problem: Problem, solution: Solution, objective: float) -> floa
     w, (A, lower, upper) = solution.weights, problem.linear
     # A multiplier of a side that does not exist proves nothing; without it, the bound is weaker but true.
     duals = np.clip(solution.row_duals, np.where(np.isinf(upper), 0, -np.inf), np.where(np.isinf(lower), 0, np.inf))
-    gradient = problem.risk.gradient_at(problem.position, w)
-    slope = gradient - A.T @ duals
+    priced = lagrangian(problem, solution)
+    slope = priced.slope - A.T @ duals
     sides = np.where(duals > 0, lower, np.where(duals < 0, upper, 0.0))
-    sums = priced_sums(problem, solution)
-    minima = _minima(problem, sums, slope)
+    minima = _minima(problem, priced.sums, slope)
     free = ~np.isfinite(minima)
-    limits = -np.array([nu * s.limit for nu, s in sums])
-    summands = np.concatenate([duals * sides, -gradient * w, np.where(free, slope * w, minima), limits])
-    allowance = 4.0 * _EPS * (abs(objective) + float(np.abs(summands).sum()))
-    bound = objective + float(summands.sum()) - allowance
+    summands = np.concatenate([duals * sides, -priced.slope * w, np.where(free, slope * w, minima)])
+    allowance = 4.0 * _EPS * (abs(objective) + priced.magnitude + float(np.abs(summands).sum()))
+    bound = priced.value + float(summands.sum()) - allowance
     if free.any():
         bound = _bound_by_curvature(problem, objective, bound - objective, w, slope, free)
     return -np.inf if np.isnan(bound) else bound
 
 
+def reduced_costs(problem: Problem, solution: Solution) -> tuple[Array, list[tuple[float, AbsoluteSum]]]:
+    """What a unit more of each asset would cost, bounds apart: a slope, and priced sums of absolute values."""
+    priced, duals = lagrangian(problem, solution), solution.row_duals
+    return (priced.slope if duals is None else priced.slope - problem.linear.A.T @ duals), priced.sums
+
+
 def _minima(problem: Problem, sums: list[tuple[float, AbsoluteSum]], slope: Array) -> Array:
-    """Minimum over each weight's interval of slope·w_i + Σ ν c |w_i - m|: at an end of the interval, or at a kink m."""
+    """Minimum over each weight's interval of slope·w_i plus priced absolute values: at an end of it, or at a kink."""
     lower, upper = implied_bounds(problem)
     ends = [lower, upper, *(np.clip(s.centre, lower, upper) for _, s in sums)]
     with np.errstate(invalid="ignore"):
-        values = []
-        for end in ends:
-            linear = np.where(slope == 0, 0.0, slope * end)
-            values.append(
-                linear
-                + sum(
-                    np.where(nu * s.coefficients == 0, 0.0, nu * s.coefficients * np.abs(end - s.centre))
-                    for nu, s in sums
-                )
-            )
+        values = [np.where(slope == 0, 0.0, slope * end) + sum(nu * s.each(end) for nu, s in sums) for end in ends]
     minima: Array = np.min(values, axis=0)
     return np.where(np.isnan(minima), -np.inf, minima)
 
@@ -130,9 +168,9 @@ def _bound_by_curvature(
     d'Sd. In directions in which S is flat, the slope must be 0 up to the rounding with which it was computed; else
     there is no bound. Each asset is measured in units of its own size, so that none is flat for being small.
     """
-    if not offers(problem.risk, "quadratic"):
+    if problem.quadratic is None or problem.limits:
         return -np.inf
-    matrix, _, at_zero = problem.risk.quadratic(problem.position).gram()
+    matrix, _, at_zero = problem.quadratic.gram()
     own = np.sqrt(np.diagonal(matrix))
     own = np.where(own > 0, own, np.max(own, initial=np.finfo(float).tiny))
     matrix, r = matrix / np.outer(own, own), slope[free] / own[free]
@@ -144,12 +182,12 @@ def _bound_by_curvature(
     along, rounding = directions.T @ r, 100 * len(matrix) * _EPS
     curved = curvature > rounding
     # For a root, whose gradient is that of the square over twice the objective, all is done for the square.
-    factor = 2 * objective if problem.risk.is_root else 1.0
+    factor = 2 * objective if problem.is_root else 1.0
     size = 2 * np.sqrt(at_zero + float((own * w) @ matrix @ (own * w)))
     if (factor * np.abs(along[~curved]) > rounding * size).any():
         return -np.inf
     decrease = float(np.sum((factor * along[curved]) ** 2 / (4 * curvature[curved])))
-    if not problem.risk.is_root:
+    if not problem.is_root:
         return objective + constant - decrease
     square = objective**2 + factor * constant - decrease - 4 * _EPS * (at_zero + objective**2)
     return float(np.sqrt(max(square, 0.0)))
@@ -158,9 +196,9 @@ def _bound_by_curvature(
 def implied_bounds(problem: Problem) -> tuple[Array, Array]:
     """Bounds of the weights, infinite ones tightened by what the other limits imply."""
     lower, upper = problem.lower.copy(), problem.upper.copy()
-    for s in problem.absolute_sums.values():
-        reach = np.divide(s.limit, s.coefficients, out=np.full(len(lower), np.inf), where=s.coefficients > 0)
-        lower, upper = np.maximum(lower, s.centre - reach), np.minimum(upper, s.centre + reach)
+    for s, bound in problem.absolute_limits:
+        above, below = (np.divide(bound, c, out=np.full(len(lower), np.inf), where=c > 0) for c in (s.up, s.down))
+        lower, upper = np.maximum(lower, s.centre - below), np.minimum(upper, s.centre + above)
     if np.isinf(lower).any() or np.isinf(upper).any():
         A, row_lower, row_upper = problem.linear
         for k in range(A.shape[0]):

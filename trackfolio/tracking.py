@@ -5,7 +5,8 @@ from typing import Any, Self
 from sklearn.base import RegressorMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
-from trackfolio._base import PortfolioEstimator
+from trackfolio._base import PortfolioEstimator, checked_risk
+from trackfolio._functions import RiskOf, Summand
 from trackfolio._validation import check_same_index
 from trackfolio.problem import Problem
 from trackfolio.risks import Risk, RootMeanSquare
@@ -18,7 +19,8 @@ class MinTrackingError(RegressorMixin, PortfolioEstimator):
 
     .. math::
 
-        \min_w \; \rho(Xw - y) \quad\text{s.t.}\quad \textstyle\sum_i w_i = budget,\; min \le w \le max,\; constraints
+        \min_w \; \rho(Xw - y) + costs(w) \quad\text{s.t.}\quad
+        \textstyle\sum_i w_i = budget,\; min \le w \le max,\; constraints
 
     It is a linear regression with limits on its coefficients: `y` is the benchmark, and the prediction is a
     `Portfolio` that is also the array of its returns. Every metric and every tool of scikit-learn for regressors
@@ -42,6 +44,8 @@ class MinTrackingError(RegressorMixin, PortfolioEstimator):
     constraints : list of Constraint, or of (str, Constraint), default=None
         Further limits, see :mod:`trackfolio.constraints`. Nested parameters go by the lower-case class name, as in
         ``constraints__maxturnover__limit``, or by the given name.
+    costs : list of Cost, or of (str, Cost), default=None
+        What is added to the risk, in its units: see :mod:`trackfolio.costs`.
     solver : Solver or None, default=None
         None: the fastest that can take the problem, see :mod:`trackfolio.solvers`.
 
@@ -90,6 +94,7 @@ class MinTrackingError(RegressorMixin, PortfolioEstimator):
         max_weights: Any = 1.0,
         benchmark_weights: Any = None,
         constraints: Any = None,
+        costs: Any = None,
         solver: Any = None,
     ) -> None:
         self.risk = risk
@@ -98,6 +103,7 @@ class MinTrackingError(RegressorMixin, PortfolioEstimator):
         self.max_weights = max_weights
         self.benchmark_weights = benchmark_weights
         self.constraints = constraints
+        self.costs = costs
         self.solver = solver
 
     def fit(self, X: Any, y: Any = None, *, previous_weights: Any = None, sample_weight: Any = None) -> Self:
@@ -130,7 +136,7 @@ class MinTrackingError(RegressorMixin, PortfolioEstimator):
         SolverFailure
             If no solver found weights.
         """
-        return self._solve(self._problem(self._tracked_risk(), X, y, previous_weights, sample_weight), X)
+        return self._solve(self._problem(X, y, previous_weights, sample_weight), X)
 
     def make_problem(
         self, X: Any, y: Any = None, *, previous_weights: Any = None, sample_weight: Any = None
@@ -165,13 +171,16 @@ class MinTrackingError(RegressorMixin, PortfolioEstimator):
         True
         """
         unfitted: Self = clone(self)
-        return unfitted._problem(unfitted._tracked_risk(), X, y, previous_weights, sample_weight)
+        return unfitted._problem(X, y, previous_weights, sample_weight)
 
-    def _tracked_risk(self) -> Risk:
-        risk = RootMeanSquare() if self.risk is None else self.risk
-        if not isinstance(risk, Risk):
-            raise TypeError(f"risk must be a risk such as trackfolio.risks.StandardDeviation(), got {risk!r}.")
-        return risk
+    @property
+    def _needs_benchmark(self) -> bool:
+        return True
+
+    def _objective(self, problem: Problem) -> list[Summand]:
+        risk = checked_risk(RootMeanSquare() if self.risk is None else self.risk)
+        tracked = RiskOf(risk, problem.require_active(type(self).__name__))
+        return [Summand("objective__risk", 1.0, tracked), *self._costs(problem)]
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Coefficient of determination R² of the portfolio's returns as a prediction of the benchmark's.

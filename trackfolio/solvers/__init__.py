@@ -3,16 +3,19 @@
 import dataclasses
 import time
 
+from trackfolio._functions import Summand
 from trackfolio._validation import warn
 from trackfolio.certificate import certify
 from trackfolio.exceptions import (
     AccuracyWarning,
     InfeasibleError,
+    OptimizationError,
     SolverFailure,
     SolverFallbackWarning,
     UnsupportedProblemError,
 )
-from trackfolio.problem import Problem, Solution
+from trackfolio.problem import Problem
+from trackfolio.solution import Solution
 from trackfolio.solvers._base import Solver
 from trackfolio.solvers._conflict import conflicting_terms
 from trackfolio.solvers._multipliers import multipliers
@@ -83,6 +86,13 @@ def solve(problem: Problem, solver: Solver | None = None) -> Solution:
     >>> solve(problem).solver, solve(problem, Conic()).solver
     ('DenseQP', 'Conic')
     """
+    found, reasons = find(problem, solver)
+    report(found, reasons)
+    return found
+
+
+def find(problem: Problem, solver: Solver | None = None) -> tuple[Solution, list[str]]:
+    """Like `solve`, without its warnings: the solution, and what the solvers tried before it fell short of."""
     start = time.perf_counter()
     candidates = choose(problem, solver)
     problem.check()
@@ -94,7 +104,7 @@ def solve(problem: Problem, solver: Solver | None = None) -> Solution:
         except InfeasibleError:
             terms = conflicting_terms(problem)
             if terms:
-                raise InfeasibleError(_conflict_message(terms)) from None
+                raise InfeasibleError(_conflict_message(problem, terms)) from None
             reasons.append(f"{type(candidate).__name__}: reported conflicting limits where there are none")
             continue
         except SolverFailure as error:
@@ -107,12 +117,11 @@ def solve(problem: Problem, solver: Solver | None = None) -> Solution:
     if best is None:
         terms = conflicting_terms(problem)
         if terms:
-            raise InfeasibleError(_conflict_message(terms))
+            raise InfeasibleError(_conflict_message(problem, terms))
         raise SolverFailure(
             f"No solver found weights ({'; '.join(reasons)}). Check the scale of the data and loosen tight limits."
         )
-    _report(best, reasons)
-    return dataclasses.replace(best, seconds=time.perf_counter() - start)
+    return dataclasses.replace(best, seconds=time.perf_counter() - start), reasons
 
 
 def _certified(problem: Problem, solver: Solver) -> Solution:
@@ -133,7 +142,7 @@ def _shortfall(solution: Solution) -> str:
     return f"a gap of {solution.gap:.1e} and a violation of {solution.primal_violation:.1e}"
 
 
-def _report(best: Solution, reasons: list[str]) -> None:
+def report(best: Solution, reasons: list[str]) -> None:
     """Warn of what was not as it should be."""
     if best.status == "inaccurate":
         warn(
@@ -144,8 +153,27 @@ def _report(best: Solution, reasons: list[str]) -> None:
         warn(f"{best.solver} took over: {'; '.join(reasons)}.", SolverFallbackWarning)
 
 
-def _conflict_message(terms: list[str]) -> str:
-    return (
-        f"No portfolio satisfies these limits together: {', '.join(terms)}. "
-        "Without any one of them there is one: loosen or remove at least one."
-    )
+def _conflict_message(problem: Problem, terms: list[str]) -> str:
+    together = ", ".join(terms)
+    if len(terms) == 1:
+        message = f"No portfolio satisfies this limit: {together}."
+    else:
+        message = (
+            f"No portfolio satisfies these limits together: {together}. "
+            "Without any one of them there is one: loosen or remove at least one."
+        )
+    return " ".join([message, *(_reachable(problem, name) for name in terms if name in problem.limits)])
+
+
+def _reachable(problem: Problem, name: str) -> str:
+    """Sentence on the smallest value that a limit on a function could have, all other limits as they are."""
+    limits = problem.limits[name]
+    others = [(other, term) for other, term in problem.constraints if other != name]
+    if len(limits) > 1:
+        return ""
+    objective = [Summand(f"{name}__{i}", c, function) for i, (c, function) in enumerate(limits[0].summands)]
+    try:
+        least, _ = find(dataclasses.replace(problem, objective=objective, constraints=others))
+    except OptimizationError:
+        return ""  # the others alone contradict one another, or no least value was found
+    return f"The smallest reachable {name} is {least.objective:.6g}; {limits[0].bound:.6g} was asked for."

@@ -3,7 +3,8 @@
 from typing import ClassVar
 
 from trackfolio._terms import Term, offers
-from trackfolio.problem import Problem, Solution
+from trackfolio.problem import Problem
+from trackfolio.solution import Solution
 
 
 class Solver(Term):
@@ -13,21 +14,25 @@ class Solver(Term):
     computed for you), raise `SolverFailure` where it gives up, and add the class to `trackfolio.solvers.REGISTRY`.
     """
 
-    #: Methods of which the risk, and each constraint, must offer at least one; empty: anything goes.
-    needs_of_risk: ClassVar[tuple[str, ...]] = ()
+    #: The objective as a whole must be a quadratic form, or the root of one.
+    needs_quadratic: ClassVar[bool] = False
+    #: Methods of which each constraint must offer at least one; empty: anything goes.
     needs_of_constraints: ClassVar[tuple[str, ...]] = ()
 
     tolerance: float
 
     def lacking(self, problem: Problem) -> list[str]:
         """Sentences that say what keeps this solver from the problem; empty if nothing does."""
-        asked = [("risk", problem.risk, self.needs_of_risk)]
-        asked += [(name, term, self.needs_of_constraints) for name, term in problem.constraints]
-        return [
-            f"{who} ({type(term).__name__}) offers no {' or '.join(needs)}"
-            for who, term, needs in asked
-            if needs and not any(offers(term, method) for method in needs)
-        ]
+        sentences = []
+        if self.needs_quadratic and problem.quadratic is None:
+            sentences = [f"{name} is no quadratic form" for name, _, f in problem.objective if not f.is_quadratic]
+            sentences = sentences or ["the objective mixes a root with other terms, or has no curvature"]
+        needs = self.needs_of_constraints
+        for name, term in problem.constraints:
+            # Limits that turn out to be linear are rows.
+            if needs and name not in problem.row_slices and not any(offers(term, method) for method in needs):
+                sentences.append(f"{name} ({type(term).__name__}) offers no {' or '.join(needs)}")
+        return sentences
 
     def solve(self, problem: Problem) -> Solution:
         """Weights and multipliers of the declared objective; `SolverFailure` where there are none."""

@@ -36,7 +36,7 @@ def _feasible(problem: Problem, names: list[str]) -> bool:
         budget=problem.budget if "budget" in names else (-np.inf, np.inf),
         constraints=[(name, term) for name, term in problem.constraints if name in names],
     )
-    linear = not part.absolute_sums and not any(part.other_terms())
+    linear = not part.limits and not any(part.other_terms())
     return _linear_feasible(part) if linear else _cone_feasible(part)
 
 

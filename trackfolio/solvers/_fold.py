@@ -39,7 +39,7 @@ class FoldedLimits:
         full[self.kept] = duals
         if not len(self.folded):
             return full
-        slope = problem.risk.gradient_at(problem.position, w) - A.T @ full
+        slope = gradient(problem, w) - A.T @ full
         own_lower, own_upper = problem.lower / problem.unit, problem.upper / problem.unit
         for k, i, a in zip(self.folded, self.columns, self.coefficients, strict=True):
             low, high = _ends(lower[k] / problem.unit, upper[k] / problem.unit, a)
@@ -48,6 +48,11 @@ class FoldedLimits:
             if at_low or at_high:
                 full[k], slope[i] = slope[i] / a, 0.0
         return full
+
+
+def gradient(problem: Problem, w: Array) -> Array:
+    """Gradient of the objective, all of whose functions are smooth."""
+    return np.asarray(sum(c * f.minorant(w, None).slope for _, c, f in problem.objective))
 
 
 def fold(problem: Problem) -> FoldedLimits:

@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 
 from trackfolio._validation import Array
-from trackfolio.certificate import priced_sums, reduced_costs
-from trackfolio.problem import Problem, Solution
+from trackfolio.certificate import reduced_costs
+from trackfolio.problem import Problem
+from trackfolio.solution import Solution
 
 # Below this share of its scale, a root (an RMSE) is 0 for all that rounding can tell, and has no derivative.
 _ZERO = 1e-9
@@ -14,14 +15,14 @@ _ZERO = 1e-9
 
 def multipliers(problem: Problem, solution: Solution) -> dict[str, Any]:
     """By name: improvement of the objective per unit of relaxation, at least 0; of equalities, of increase."""
-    if problem.risk.is_root and solution.objective <= _ZERO * problem.scale:
+    if problem.is_root and solution.objective <= _ZERO * problem.scale:
         return {}
     result: dict[str, Any] = {}
     if solution.row_duals is not None:
         result |= _of_rows(problem, solution.row_duals)
-        if problem.risk.has_gradient and not solution.other_duals:
+        if solution.certificate is not None and solution.certificate.kind == "bound":
             result |= _of_bounds(problem, solution)
-    result |= {name: abs(nu) for name, nu in solution.absolute_duals.items()}
+    result |= {name: abs(nu[0]) if len(nu) == 1 else np.abs(nu) for name, nu in solution.limit_duals.items()}
     return result | {name: duals[0] if len(duals) == 1 else duals for name, duals in solution.other_duals.items()}
 
 
@@ -35,14 +36,13 @@ def _of_rows(problem: Problem, duals: Array) -> dict[str, Any]:
 
 def _of_bounds(problem: Problem, solution: Solution) -> dict[str, Any]:
     """What a lower minimum or a higher maximum of each weight at its bound would gain."""
-    slope, w = reduced_costs(problem, solution), solution.weights
+    (slope, sums), w = reduced_costs(problem, solution), solution.weights
     down, up = slope.copy(), -slope
     near = 1e-7 * (problem.unit + np.abs(w))
-    for nu, s in priced_sums(problem, solution):
+    for nu, s in sums:
         # Moving away from the centre costs, moving toward it gains; at the centre, both ways lead away.
-        cost = nu * s.coefficients
-        down += np.where(w > s.centre + near, cost, -cost)
-        up += np.where(w < s.centre - near, cost, -cost)
+        down += nu * np.where(w > s.centre + near, s.up, -s.down)
+        up += nu * np.where(w < s.centre - near, s.down, -s.up)
     return {
         "min_weights": np.where(w <= problem.lower + near, np.maximum(down, 0.0), 0.0),
         "max_weights": np.where(w >= problem.upper - near, np.maximum(up, 0.0), 0.0),

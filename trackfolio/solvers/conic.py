@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 
 from trackfolio._cone_form import ConeForm, cone_form
+from trackfolio._constraint import KINDS
 from trackfolio._validation import Array
-from trackfolio.constraints import KINDS
 from trackfolio.exceptions import InfeasibleError, SolverFailure, UnboundedError, UnsupportedProblemError
-from trackfolio.problem import Problem, Solution
+from trackfolio.problem import Problem
+from trackfolio.solution import Solution
 from trackfolio.solvers._base import Solver
 
 # Tighter than Clarabel's defaults (1e-8), so that two solvers agree to 1e-9 of the objective's scale.
@@ -100,13 +101,20 @@ class Conic(Solver):
         w = form.weights(problem)
         per_unit = problem.multiplier_unit(w, squared=form.squared)
         duals = {name: [_times(part.dual_value, per_unit) for part in parts] for name, parts in form.others.items()}
-        sums = {name: float(part.dual_value) * per_unit / problem.unit for name, part in form.sums.items()}
+        limit_duals = {
+            name: [
+                float(part.dual_value) * per_unit / limit.scale(problem.unit)
+                for part, limit in zip(parts, problem.limits[name], strict=True)
+            ]
+            for name, parts in form.limits.items()
+        }
         return Solution(
             weights=w,
             solver=type(self).__name__,
             iterations=int(form.program.solver_stats.num_iters or 0),
             row_duals=form.row_duals(problem) * per_unit,
-            absolute_duals=sums,
+            limit_duals=limit_duals,
+            pulls=form.pulls(per_unit),
             other_duals=duals,
             cone_point=point,
         )

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from trackfolio._quadratic import Quadratic
 from trackfolio._validation import Array
 from trackfolio.exceptions import InfeasibleError, SolverFailure
-from trackfolio.problem import Problem, Solution
+from trackfolio.problem import Problem
+from trackfolio.solution import Solution
 from trackfolio.solvers._active_set import BOUND_TOLERANCE, SLOPE_TOLERANCE, BoxedQP, Guess, solve_active_set
 from trackfolio.solvers._base import Solver
 from trackfolio.solvers._fold import FoldedLimits, fold
@@ -45,7 +45,7 @@ class DenseQP(Solver):
     'DenseQP'
     """
 
-    needs_of_risk = ("quadratic",)
+    needs_quadratic = True
     needs_of_constraints = ("rows",)
 
     def __init__(self, tolerance: float = 1e-8, max_iter: int = 250) -> None:
@@ -58,7 +58,7 @@ class DenseQP(Solver):
         x, duals, iterations = self._solve_program(program)
         w = problem.unit * x
         # The objective solved is half of q / s.
-        per_unit = 2 / problem.unit * problem.multiplier_unit(w, squared=problem.risk.is_root)
+        per_unit = 2 / problem.unit * problem.multiplier_unit(w, squared=problem.is_root)
         return Solution(
             weights=w,
             solver=type(self).__name__,
@@ -115,9 +115,10 @@ class _Program:
 
     @classmethod
     def of(cls, problem: Problem) -> "_Program":
-        quadratic: Quadratic = problem.risk.quadratic(problem.position)
+        quadratic = problem.quadratic
+        assert quadratic is not None, "lacking() lets only quadratic objectives pass"
         matrix, linear, _ = quadratic.gram()
-        unit, scale = problem.unit, problem.scale**2 if problem.risk.is_root else problem.scale
+        unit, scale = problem.unit, problem.scale**2 if problem.is_root else problem.scale
 
         def gradient(x: Array) -> Array:
             return quadratic.gradient(unit * x) * (unit / (2 * scale))

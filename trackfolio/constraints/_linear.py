@@ -1,84 +1,14 @@
-"""Limits on the weights, one class each.
-
-A linear limit gives ``rows(problem)``, one on absolute values ``absolute_sum(problem)``, any other convex one
-``constraints(problem, w)``; solvers, errors, multipliers and tests do the rest. ``problem`` has the names of the
-assets, the benchmark's and the previous weights (see `trackfolio.problem`).
-"""
+"""Linear limits."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from trackfolio._terms import Term, offers
+from trackfolio._constraint import Constraint, Rows
 from trackfolio._validation import Array, finite_per_asset, limit, per_asset, unknown_name
-
-__all__ = [
-    "AbsoluteSum",
-    "ActiveBounds",
-    "Constraint",
-    "Exposure",
-    "GroupBounds",
-    "LinearConstraint",
-    "MaxTurnover",
-    "Rows",
-]
-
-
-class Rows(NamedTuple):
-    """Linear limits ``lower <= A @ w <= upper``; A of shape (n_rows, n_assets), dense or sparse."""
-
-    A: Any
-    lower: Any
-    upper: Any
-
-
-@dataclass(frozen=True)
-class AbsoluteSum:
-    """The limit ``Σ coefficients_i |w_i - centre_i| <= limit``, as data for solvers and certificates."""
-
-    coefficients: Array
-    centre: Array
-    limit: float
-
-    def value(self, w: Array) -> float:
-        """Left-hand side at given weights."""
-        return float(self.coefficients @ np.abs(w - self.centre))
-
-
-#: What a constraint can be; each defines exactly one of these methods.
-KINDS = ("rows", "absolute_sum", "constraints")
-
-
-def kinds_of(constraint: object) -> list[str]:
-    """Which of `KINDS` a constraint defines."""
-    return [kind for kind in KINDS if offers(constraint, kind)]
-
-
-class Constraint(Term):
-    """Base of all constraints.
-
-    Subclasses give exactly one of
-
-    * ``rows(problem) -> Rows``: linear limits, which every solver takes;
-    * ``absolute_sum(problem) -> AbsoluteSum``: a limit on a weighted sum of absolute values, such as turnover;
-    * ``constraints(problem, w) -> list``: cvxpy constraints on the cvxpy variable `w`; the general solver takes them.
-
-    Examples
-    --------
-    A constraint of one's own, the sum of squared weights (the Herfindahl index) of at most 0.1:
-
-    >>> import cvxpy as cp
-    >>> from trackfolio.constraints import Constraint
-    >>> class MaxConcentration(Constraint):
-    ...     def __init__(self, limit):
-    ...         self.limit = limit
-    ...     def constraints(self, problem, w):
-    ...         return [cp.sum_squares(w) <= self.limit]
-    """
 
 
 class LinearConstraint(Constraint):
@@ -245,32 +175,3 @@ class ActiveBounds(Constraint):
         lower = per_asset(self.lower, problem.names, "ActiveBounds.lower", default=-np.inf)
         upper = per_asset(self.upper, problem.names, "ActiveBounds.upper", default=np.inf)
         return Rows(sp.eye_array(len(benchmark), format="csr"), benchmark + lower, benchmark + upper)
-
-
-class MaxTurnover(Constraint):
-    """Limit on the one-way turnover against the previous weights, ``½ Σ |w_i - w_prev,i| <= limit``.
-
-    The previous weights are given to `fit(X, y, previous_weights=...)`: the holdings just before the trade, after
-    drift.
-
-    Parameters
-    ----------
-    limit : float
-        Share of the portfolio that may be exchanged; 0.1 sells a tenth and buys another.
-
-    Examples
-    --------
-    >>> from trackfolio.constraints import MaxTurnover
-    >>> a_tenth = MaxTurnover(0.1)
-    """
-
-    def __init__(self, limit: float) -> None:
-        self.limit = limit
-
-    def absolute_sum(self, problem: Any) -> AbsoluteSum:
-        """The limit as a weighted sum of absolute values."""
-        most = limit(self.limit, "MaxTurnover.limit", np.inf)
-        if not 0 <= most < np.inf:
-            raise ValueError(f"MaxTurnover.limit must be a number of at least 0, and finite, got {self.limit!r}.")
-        previous = problem.require_previous_weights("MaxTurnover")
-        return AbsoluteSum(np.full(len(previous), 0.5), previous, most)

@@ -1,0 +1,312 @@
+"""Convex functions of the weights: what objectives are summed from, and what limits limit.
+
+Each has ``value``, ``scale``, its form in cvxpy (``write``), and what is known about it for proofs and fast solvers:
+``quadratic``, a quadratic form or None, and ``minorant``, an affine function below it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from trackfolio._position import Position
+from trackfolio._quadratic import DiagonalQuadratic, Quadratic
+from trackfolio._terms import offers
+from trackfolio._validation import Array
+
+
+class Minorant(NamedTuple):
+    """An affine function below a convex one f: f(v) >= value + slope·(v - x), with x the point it was asked at."""
+
+    slope: Array
+    value: float
+
+
+class Written(NamedTuple):
+    """A convex function of the weights in cvxpy: least value of `expression` under `constraints`.
+
+    The function is one of what `link`, where there is one, sets equal to a variable, divided by `unit`.
+    """
+
+    expression: Any
+    constraints: list[Any]
+    link: Any = None
+    unit: float = 1.0
+
+    def pull(self, per_unit: float) -> Array | None:
+        """Subgradient, times the coefficient of the function, from the multipliers of the link."""
+        if self.link is None or self.link.dual_value is None:
+            return None
+        return np.asarray(self.link.dual_value * (-per_unit / self.unit))
+
+    def is_dcp(self) -> bool:
+        """Whether all of it keeps to the rules of disciplined convex programming."""
+        return bool(self.expression.is_convex() and all(c.is_dcp() for c in self.constraints))
+
+
+class Function(Protocol):
+    """A convex function of the weights."""
+
+    @property
+    def quadratic(self) -> Quadratic | None:
+        """The function (its square, if `is_root`) as a quadratic form, if it is one."""
+
+    @property
+    def is_quadratic(self) -> bool:
+        """Whether the function is linear, quadratic or the root of a quadratic form."""
+
+    @property
+    def is_root(self) -> bool:
+        """Whether the function is the root of `quadratic`."""
+
+    @property
+    def is_provable(self) -> bool:
+        """Whether there is a minorant."""
+
+    @property
+    def least_value(self) -> float:
+        """A number that no value is below."""
+
+    def value(self, w: Array) -> float:
+        """Value at given weights."""
+
+    def scale(self, size: float) -> float:
+        """Typical size of its values, or of its changes, for weights that sum to `size`."""
+
+    def minorant(self, w: Array, pull: Array | None) -> Minorant:
+        """Affine function below this one, touching it at w as nearly as the multipliers of its link allow."""
+
+    def write(self, w: Any, size: float) -> Written:
+        """The function in cvxpy, for weights that sum to about `size`."""
+
+
+class Summand(NamedTuple):
+    """A function with its name and its coefficient, at least 0."""
+
+    name: str
+    coefficient: float
+    function: Function
+
+
+class Limit(NamedTuple):
+    """The limit ``Σ coefficient · function(w) <= bound``."""
+
+    summands: list[tuple[float, Function]]
+    bound: float
+
+    def value(self, w: Array) -> float:
+        """Left-hand side at given weights."""
+        return sum(c * f.value(w) for c, f in self.summands)
+
+    def scale(self, size: float) -> float:
+        """Typical size of the left-hand side; 1 where all is zero."""
+        return sum(c * f.scale(size) for c, f in self.summands) or 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class RiskOf:
+    """The risk of a position."""
+
+    risk: Any  # a Risk, which stands on a higher floor
+    position: Position
+
+    @cached_property
+    def quadratic(self) -> Quadratic | None:
+        """The risk (its square, if `is_root`) as a quadratic form, if it is one."""
+        return self.risk.quadratic(self.position) if offers(self.risk, "quadratic") else None
+
+    @property
+    def is_quadratic(self) -> bool:
+        """Whether the risk is a quadratic form or the root of one."""
+        return offers(self.risk, "quadratic")
+
+    @property
+    def is_root(self) -> bool:
+        """Whether the risk is the root of its quadratic form."""
+        return bool(self.risk.is_root)
+
+    @property
+    def is_provable(self) -> bool:
+        """Whether the risk offers a minorant."""
+        return bool(self.risk.is_provable)
+
+    @property
+    def least_value(self) -> float:
+        """A number that no value is below."""
+        return float(self.risk.least_value)
+
+    def value(self, w: Array) -> float:
+        """Risk at given weights."""
+        return float(self.risk.at(self.position, w))
+
+    def scale(self, size: float) -> float:
+        """Typical size of the risk."""
+        return float(self.risk.scale(self.position, size))
+
+    def minorant(self, w: Array, pull: Array | None) -> Minorant:
+        """Affine function below the risk."""
+        below: Minorant = self.risk.minorant_at(self.position, w, pull)
+        return below
+
+    def write(self, w: Any, size: float) -> Written:
+        """The risk in cvxpy."""
+        written: Written = self.risk.write_at(self.position, w, size)
+        return written
+
+
+class _Provable:
+    """What the functions below have in common."""
+
+    quadratic: Quadratic | None = None
+    is_quadratic = False
+    is_root = False
+    is_provable = True
+    least_value = -np.inf
+
+
+@dataclass(frozen=True, eq=False)
+class Linear(_Provable):
+    """``slope · w + constant``."""
+
+    slope: Array
+    constant: float = 0.0
+    is_quadratic = True
+
+    def value(self, w: Array) -> float:
+        """Value at given weights."""
+        return float(self.slope @ w) + self.constant
+
+    def scale(self, size: float) -> float:
+        """Mean over the assets of the absolute value of each alone."""
+        return size * float(np.mean(np.abs(self.slope)))
+
+    def minorant(self, w: Array, pull: Array | None) -> Minorant:
+        """The function itself."""
+        return Minorant(self.slope, self.value(w))
+
+    def write(self, w: Any, size: float) -> Written:
+        """The function in cvxpy."""
+        return Written(self.slope @ w + self.constant, [])
+
+
+@dataclass(frozen=True, eq=False)
+class AbsoluteSum(_Provable):
+    """``Σ up_i (w_i - centre_i)⁺ + down_i (centre_i - w_i)⁺``: turnover, leverage, proportional costs."""
+
+    up: Array
+    down: Array
+    centre: Array
+    least_value = 0.0
+
+    def value(self, w: Array) -> float:
+        """Value at given weights."""
+        return float(self.each(w).sum())
+
+    def each(self, w: Array) -> Array:
+        """The summands, one an asset."""
+        d = w - self.centre
+        # Where a coefficient is 0, infinite weights count nothing.
+        with np.errstate(invalid="ignore"):
+            return np.where((d > 0) & (self.up > 0), self.up * d, 0.0) - np.where(
+                (d < 0) & (self.down > 0), self.down * d, 0.0
+            )
+
+    def scale(self, size: float) -> float:
+        """Largest change by a change of one weight of this size."""
+        return size * max(float(np.max(self.up)), float(np.max(self.down)))
+
+    def minorant(self, w: Array, pull: Array | None) -> Minorant:
+        """The tangent, flat at kinks; proofs do better, weight by weight."""
+        d = w - self.centre
+        return Minorant(np.where(d > 0, self.up, np.where(d < 0, -self.down, 0.0)), self.value(w))
+
+    def write(self, w: Any, size: float) -> Written:
+        """The sum in cvxpy."""
+        import cvxpy as cp
+
+        d = w - self.centre
+        if np.array_equal(self.up, self.down):
+            return Written(self.up @ cp.abs(d), [])
+        return Written(self.up @ cp.pos(d) + self.down @ cp.neg(d), [])
+
+
+@dataclass(frozen=True, eq=False)
+class PowerSum(_Provable):
+    """``Σ c_i |w_i - centre_i|^exponent``, exponent > 1: impact costs, the Herfindahl index."""
+
+    coefficients: Array
+    centre: Array
+    exponent: float
+    least_value = 0.0
+
+    @property
+    def is_quadratic(self) -> bool:  # type: ignore[override]  # it depends on the exponent
+        """Whether the exponent is 2."""
+        return self.exponent == 2
+
+    @cached_property
+    def quadratic(self) -> Quadratic | None:  # type: ignore[override]  # computed once
+        """The sum as a quadratic form, where the exponent is 2."""
+        return DiagonalQuadratic(self.coefficients, self.centre) if self.exponent == 2 else None
+
+    def value(self, w: Array) -> float:
+        """Value at given weights."""
+        return float(self.coefficients @ np.abs(w - self.centre) ** self.exponent)
+
+    def scale(self, size: float) -> float:
+        """Value of equal weights, each away from its centre by its size."""
+        n = len(self.centre)
+        return float(np.sum(self.coefficients) * (size / n) ** self.exponent)
+
+    def minorant(self, w: Array, pull: Array | None) -> Minorant:
+        """The tangent; or the affine function of the slope that the solver found, if it is anywhere near one.
+
+        c|d|^p is the largest of v·d - (p-1)·c·(|v|/pc)^(p/(p-1)) over all slopes v.
+        """
+        d, p, c = w - self.centre, self.exponent, self.coefficients
+        if pull is None or not np.isfinite(pull).all():
+            return Minorant(p * c * np.sign(d) * np.abs(d) ** (p - 1), self.value(w))
+        slope = np.where(c > 0, pull, 0.0)
+        ratio = np.divide(np.abs(slope), p * c, out=np.zeros(len(c)), where=c > 0)
+        return Minorant(slope, float(slope @ d - (p - 1) * c @ ratio ** (p / (p - 1))))
+
+    def write(self, w: Any, size: float) -> Written:
+        """The sum in cvxpy."""
+        import cvxpy as cp
+
+        traded = cp.Variable(len(self.centre))
+        link = traded == w - self.centre
+        return Written(self.coefficients @ cp.power(cp.abs(traded), self.exponent), [link], link)
+
+
+@dataclass(frozen=True, eq=False)
+class OfExpression:
+    """A convex expression of a user's own, of which nothing else is known."""
+
+    build: Callable[[Any], Any]
+    n_assets: int
+    quadratic = None
+    is_quadratic = False
+    is_root = False
+    is_provable = False
+    least_value = -np.inf
+
+    def value(self, w: Array) -> float:
+        """Value at given weights."""
+        import cvxpy as cp
+
+        return float(self.build(cp.Constant(w)).value)
+
+    def scale(self, size: float) -> float:
+        """Absolute value at equal weights."""
+        return abs(self.value(np.full(self.n_assets, size / self.n_assets)))
+
+    def minorant(self, w: Array, pull: Array | None) -> Minorant:
+        """Refused: see `is_provable`."""
+        raise TypeError("An expression of one's own has no minorant.")
+
+    def write(self, w: Any, size: float) -> Written:
+        """The expression."""
+        return Written(self.build(w), [])

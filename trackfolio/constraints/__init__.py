@@ -1,0 +1,25 @@
+"""Limits on the weights, one class each.
+
+A linear limit gives ``rows(problem)``, one on convex functions that the library knows ``limits(problem)``, any other
+convex one ``constraints(problem, w)``; solvers, errors, multipliers and tests do the rest. ``problem`` has the names
+of the assets, the benchmark's and the previous weights (see `trackfolio.problem`).
+"""
+
+from trackfolio._constraint import Constraint, Rows
+from trackfolio._functions import AbsoluteSum, Limit
+from trackfolio.constraints._absolute import MaxTurnover
+from trackfolio.constraints._linear import ActiveBounds, Exposure, GroupBounds, LinearConstraint
+from trackfolio.risks._base import RiskLimit
+
+__all__ = [
+    "AbsoluteSum",
+    "ActiveBounds",
+    "Constraint",
+    "Exposure",
+    "GroupBounds",
+    "Limit",
+    "LinearConstraint",
+    "MaxTurnover",
+    "RiskLimit",
+    "Rows",
+]

@@ -1,0 +1,11 @@
+"""Risk measures, one class each: objective, limit, value on realised returns, and report all come from it.
+
+A risk is a function of a series of returns, of the portfolio or of its difference to a benchmark. ``value`` is its
+definition in numpy, ``expression`` the same for cvxpy. To add your own, write ``expression`` alone: ``value`` then
+evaluates it on numbers.
+"""
+
+from trackfolio.risks._base import Risk
+from trackfolio.risks._quadratic import RootMeanSquare, StandardDeviation, Variance
+
+__all__ = ["Risk", "RootMeanSquare", "StandardDeviation", "Variance"]

@@ -1,0 +1,273 @@
+"""What all risk measures share, and the five roles that follow from one definition."""
+
+import inspect
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from trackfolio._constraint import Constraint
+from trackfolio._functions import Limit, Minorant, RiskOf, Written
+from trackfolio._position import Position
+from trackfolio._quadratic import mean_diagonal
+from trackfolio._terms import Term, offers
+from trackfolio._validation import Array, check_same_index, limit
+
+
+class Risk(Term):
+    """Base of all risk measures: a convex function of a series of returns, in units per period.
+
+    Subclasses give ``expression(returns, sample_weight=None)``. Optional, for proofs and for speed:
+
+    * ``value(returns, sample_weight=None)``, the definition in numpy;
+    * ``gradient(returns, sample_weight=None)``, with respect to the returns, for risks without kinks: with it, every
+      solution carries a proven lower bound;
+    * ``support(pull, sample_weight=None)``, for risks with kinks that are the largest of affine functions of the
+      returns: the pair (slope, constant) of such a function, with a slope close to `pull`. The solver's multipliers
+      come in as `pull`; whatever they are, ``slope @ returns + constant`` must nowhere exceed the risk;
+    * ``quadratic(position)``, the risk as a quadratic form of the weights (its square, if ``is_root``), for quadratic
+      solvers.
+
+    Examples
+    --------
+    A risk of one's own, half of the largest loss:
+
+    >>> import cvxpy as cp
+    >>> from trackfolio.risks import Risk
+    >>> class HalfWorst(Risk):
+    ...     def expression(self, returns, sample_weight=None):
+    ...         return cp.max(-returns) / 2
+    >>> float(HalfWorst().value([0.01, -0.04, 0.02]))
+    0.02
+    """
+
+    #: The risk is the square root of `quadratic`, not the form itself.
+    is_root = False
+    #: No value of the risk is below this one.
+    least_value = -np.inf
+    #: Power by which the risk grows with the returns: ``value(c * r) == c**degree * value(r)``; None where none does.
+    degree: float | None = None
+
+    @abstractmethod
+    def expression(self, returns: Any, sample_weight: Array | None = None) -> Any:
+        """Risk of a cvxpy expression of shape (n_periods,).
+
+        A convex cvxpy expression; or a pair of one with a list of constraints on auxiliary variables, over which the
+        expression is minimised.
+        """
+
+    def value(self, returns: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> float:
+        """Risk of realised returns.
+
+        Parameters
+        ----------
+        returns : array-like of shape (n_periods,)
+            Simple returns per period.
+        sample_weight : array-like of shape (n_periods,), optional
+            Repetitions of each period: weight 2 is the period twice.
+
+        Returns
+        -------
+        float
+            Risk per period.
+        """
+        import cvxpy as cp
+
+        constant = cp.Constant(np.asarray(returns, dtype=np.float64))
+        return evaluated(call_weighted(self.expression, constant, as_weights(sample_weight)))
+
+    def __le__(self, limit: float) -> "RiskLimit":
+        """Limit on the risk of the portfolio's own returns."""
+        return RiskLimit(self, limit)
+
+    def scorer(self, *, active: bool = False) -> "RiskScorer":
+        """Scorer for scikit-learn's model selection: minus the risk of the predicted portfolio, higher is better.
+
+        Parameters
+        ----------
+        active : bool, default=False
+            Of the active returns: those of the portfolio less y, or less its benchmark's by weights where y is None.
+
+        Returns
+        -------
+        callable
+            ``scorer(estimator, X, y=None, sample_weight=None)``.
+        """
+        return RiskScorer(self, active)
+
+    @property
+    def label(self) -> str:
+        """What tables call the risk."""
+        return spoken(type(self).__name__)
+
+    # What solvers and certificates see: the risk of a position, as a function of the weights.
+
+    def at(self, position: Position, w: Array) -> float:
+        """Risk of a position at given weights."""
+        return float(call_weighted(self.value, position.returns(w), position.sample_weight))
+
+    @property
+    def is_provable(self) -> bool:
+        """Whether `minorant_at` can be called: the risk offers `gradient`, `support` or `quadratic`."""
+        return any(offers(self, method) for method in ("gradient", "support", "quadratic"))
+
+    def minorant_at(self, position: Position, w: Array, pull: Array | None = None) -> Minorant:
+        """Affine function of the weights below the risk of a position, touching it at w as nearly as `pull` allows."""
+        if offers(self, "quadratic"):
+            return self._minorant_of_form(position, w, pull)
+        returns, s = position.returns(w), position.sample_weight
+        if offers(self, "support"):
+            pull = np.zeros(len(returns)) if pull is None or not np.isfinite(pull).all() else pull
+            slope, constant = call_weighted(self.support, pull, s)
+            return Minorant(position.pull_back(slope), float(slope @ returns + constant))
+        own = self.gradient  # optional: see is_provable
+        return Minorant(position.pull_back(call_weighted(own, returns, s)), self.at(position, w))
+
+    def _minorant_of_form(self, position: Position, w: Array, pull: Array | None) -> Minorant:
+        if pull is not None and np.isfinite(pull).all():
+            # ||z|| is the largest of v'z with ||v|| <= 1, and ||z||² of v'z - ||v||²/4; z = Rw - r.
+            R, r = self.quadratic(position).root()
+            v = pull / max(1.0, float(np.linalg.norm(pull))) if self.is_root else pull
+            constant = 0.0 if self.is_root else float(v @ v) / 4
+            return Minorant(v @ R, float(v @ (R @ w - r)) - constant)
+        gradient, value = self.quadratic(position).gradient(w), self.at(position, w)
+        if self.is_root:
+            # Where the root of a form is 0 it has a kink, and 0 is a subgradient.
+            gradient = gradient / (2 * value) if value > 0 else np.zeros(position.n_assets)
+        return Minorant(gradient, value)
+
+    def write_at(self, position: Position, w: Any, size: float = 1.0) -> Written:
+        """Risk of a position in cvxpy, as a function of the cvxpy expression w of weights that sum to about `size`.
+
+        Quadratic forms become cones of N + 1 rows, however many periods there are. Risks that offer `support` get a
+        variable of their own for the returns, in units of typical ones: the multipliers of its link are what `support`
+        asks for, and solvers need half of the iterations.
+        """
+        import cvxpy as cp
+
+        if offers(self, "quadratic"):
+            # Divided first: coefficients near 1 are what solvers see.
+            form = self.quadratic(position)
+            unit = np.sqrt(mean_diagonal(form, size) or 1.0)
+            R, r = (part / unit for part in form.root())
+            z = cp.Variable(len(r))
+            link = z == R @ w - r
+            return Written(unit * cp.norm(z) if self.is_root else unit**2 * cp.sum_squares(z), [link], link, unit)
+        if not offers(self, "support"):
+            return Written(*parts(call_weighted(self.expression, position.expression(w), position.sample_weight)))
+        unit = position.return_unit * size
+        scaled = cp.Variable(len(position.rows))
+        link = scaled == position.expression(w, unit)
+        inner, factor = (unit * scaled, 1.0) if self.degree is None else (scaled, unit**self.degree)
+        expression, constraints = parts(call_weighted(self.expression, inner, position.sample_weight))
+        return Written(factor * expression, [*constraints, link], link, unit)
+
+    def scale(self, position: Position, size: float = 1.0) -> float:
+        """Size of typical values, by which problems are scaled and gaps are measured: the risk at equal weights.
+
+        `size` is the sum of these weights.
+        """
+        return abs(self.at(position, np.full(position.n_assets, size / position.n_assets)))
+
+
+def call_weighted(method: Any, returns: Any, sample_weight: Array | None) -> Any:
+    """Call a method of a risk, with sample weights only if there are any, and refuse them by name if it takes none."""
+    if sample_weight is None:
+        return method(returns)
+    if "sample_weight" not in inspect.signature(method).parameters:
+        raise ValueError(
+            f"sample_weight was given, but {type(method.__self__).__name__}.{method.__name__} does not take it."
+        )
+    return method(returns, sample_weight=sample_weight)
+
+
+def as_weights(sample_weight: npt.ArrayLike | None) -> Array | None:
+    """Sample weights as an array, if there are any."""
+    return None if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
+
+
+def parts(written: Any) -> tuple[Any, list[Any]]:
+    """Expression and constraints of what `Risk.expression` returns."""
+    return (written[0], list(written[1])) if isinstance(written, tuple) else (written, [])
+
+
+def evaluated(written: Any) -> float:
+    """Value of what `Risk.expression` returns at constants, by minimising over auxiliary variables."""
+    import cvxpy as cp
+
+    expression, constraints = parts(written)
+    if not constraints:
+        return float(expression.value)
+    return float(cp.Problem(cp.Minimize(expression), constraints).solve(solver=cp.CLARABEL))
+
+
+def spoken(name: str) -> str:
+    """Class name as words: MaxDrawdown is "max drawdown"."""
+    return "".join(f" {c.lower()}" if c.isupper() else c for c in name).strip()
+
+
+@dataclass(frozen=True)
+class RiskScorer:
+    """Minus the risk of the returns that an estimator predicts."""
+
+    risk: Risk
+    active: bool
+
+    def __call__(self, estimator: Any, X: Any, y: Any = None, sample_weight: npt.ArrayLike | None = None) -> float:
+        """Score a fitted estimator on new data."""
+        portfolio = estimator.predict(X)
+        returns = np.asarray(portfolio)
+        if self.active:
+            benchmark = portfolio.benchmark if y is None else y
+            if benchmark is None:
+                raise ValueError("A score of active returns needs y, or an estimator with benchmark_weights.")
+            check_same_index(X, y)
+            returns = returns - np.asarray(benchmark, dtype=np.float64)
+        return -float(call_weighted(self.risk.value, returns, as_weights(sample_weight)))
+
+
+class RiskLimit(Constraint):
+    """Limit on a risk: of the portfolio's own returns, or of the active returns; ``CVaR(0.99) <= 0.02`` makes one.
+
+    Parameters
+    ----------
+    risk : Risk
+        Risk that is limited; its units are those of `limit`.
+    limit : float
+        Largest value, per period.
+    active : bool, default=False
+        Limit the risk of the active returns (portfolio less benchmark); needs a benchmark.
+
+    Examples
+    --------
+    >>> from trackfolio.constraints import RiskLimit
+    >>> from trackfolio.risks import StandardDeviation
+    >>> RiskLimit(StandardDeviation(), 0.003, active=True)
+    RiskLimit(active=True, limit=0.003, risk=StandardDeviation())
+    """
+
+    def __init__(self, risk: Risk, limit: float, active: bool = False) -> None:
+        self.risk = risk
+        self.limit = limit
+        self.active = active
+
+    @property
+    def term_name(self) -> str:
+        """Name under which the limit stands in a list: that of its risk."""
+        return getattr(self.risk, "term_name", super().term_name)
+
+    def limits(self, problem: Any) -> list[Limit]:
+        """The limit as data."""
+        if not isinstance(self.risk, Risk):
+            raise TypeError(f"RiskLimit.risk must be a risk such as trackfolio.risks.CVaR(0.95), got {self.risk!r}.")
+        name = type(self.risk).__name__
+        bound = limit(self.limit, f"The limit of {name}", np.inf)
+        if not np.isfinite(bound):
+            raise ValueError(f"The limit of {name} is {self.limit!r}; it would have no effect. Give a finite number.")
+        if bound < self.risk.least_value:
+            least = self.risk.least_value
+            raise ValueError(f"The limit of {name} is {bound:g}, but no value of it is below {least:g}.")
+        position = problem.require_active(f"RiskLimit({name}, active=True)") if self.active else problem.portfolio
+        return [Limit([(1.0, RiskOf(self.risk, position))], bound)]

@@ -1,0 +1,120 @@
+"""What a solver finds, and what is proven about it."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from trackfolio._validation import Array
+
+__all__ = ["Certificate", "Solution"]
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """What was computed from the data and the returned values alone, with nothing from the solver.
+
+    Attributes
+    ----------
+    kind : {"bound", "residuals"}
+        "bound": `lower_bound` is proven, any weights within the limits have at least this objective. "residuals":
+        a term offers no way to a proven bound; `lower_bound` is the dual objective, good up to the residuals.
+    objective : float
+        Objective at the weights, on all rows, in declared units.
+    lower_bound : float
+        See `kind`; -inf where nothing can be said.
+    gap : float
+        (objective - lower_bound) / max(abs(objective), scale).
+    primal_violation : float
+        Largest amount by which the weights break a limit, in weights: limits are divided by their largest coefficient.
+    stationarity, complementarity : float or None
+        Residuals of the optimality conditions of the cone form, for kind "residuals"; None for "bound".
+    """
+
+    kind: str
+    objective: float
+    lower_bound: float
+    gap: float
+    primal_violation: float
+    stationarity: float | None = None
+    complementarity: float | None = None
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Solution:
+    """Weights, with what the solver did and what is proven about them.
+
+    Attributes
+    ----------
+    weights : ndarray of shape (n_assets,)
+        Weights found.
+    solver : str
+        Solver that found them.
+    status : {"optimal", "inaccurate"}
+        "optimal": the gap of the certificate is within the tolerance.
+    iterations : int
+        Iterations of the solver.
+    seconds : float
+        Wall time of solving and certifying.
+    multipliers : dict of str to float or ndarray
+        By name of the limit ("budget", "min_weights", "max_weights", names of constraints): improvement of the
+        objective per unit by which the limit is relaxed, at least 0; of an equality signed: the improvement per unit of
+        increase of its value. Empty where the objective is not differentiable (an RMSE of 0); without the bounds
+        where a constraint of one's own is not linear.
+    certificate : Certificate or None
+        The proof.
+    row_duals : ndarray or None
+        Signed multipliers of the rows of `Problem.linear`: positive pushes up from the lower limit.
+    limit_duals : dict of str to list of float
+        Multipliers of the limits on convex functions, one each.
+    pulls : dict of str to list
+        Multipliers of the periods' returns in each function that has kinks, by name of the summand or limit.
+    other_duals : dict of str to list
+        Multipliers of the cvxpy constraints of other terms.
+    cone_point : tuple of ndarray or None
+        Primal and dual point of the cone form, only where no bound can be proven.
+    """
+
+    weights: Array
+    solver: str
+    status: str = "unchecked"
+    iterations: int = 0
+    seconds: float = 0.0
+    multipliers: dict[str, Any] = field(default_factory=dict)
+    certificate: Certificate | None = None
+    row_duals: Array | None = None
+    limit_duals: dict[str, list[float]] = field(default_factory=dict)
+    pulls: dict[str, list[Array | None]] = field(default_factory=dict)
+    other_duals: dict[str, list[Any]] = field(default_factory=dict)
+    cone_point: tuple[Array, Array] | None = None
+
+    @property
+    def objective(self) -> float:
+        """Objective at the weights, in declared units."""
+        return self._proof.objective
+
+    @property
+    def lower_bound(self) -> float:
+        """No weights within the limits have a smaller objective (see `Certificate.kind`)."""
+        return self._proof.lower_bound
+
+    @property
+    def gap(self) -> float:
+        """Relative distance of the objective to the lower bound."""
+        return self._proof.gap
+
+    @property
+    def primal_violation(self) -> float:
+        """Largest amount by which the weights break a limit."""
+        return self._proof.primal_violation
+
+    def __repr__(self) -> str:
+        """In one line: what was reached, and what is proven."""
+        done = f"<Solution: {self.status}, by {self.solver} in {self.iterations} iterations and {self.seconds:.3g} s"
+        if self.certificate is None:
+            return done + ">"
+        return f"{done}; objective {self.objective:.6g}, gap {self.gap:.1e} ({self.certificate.kind})>"
+
+    @property
+    def _proof(self) -> Certificate:
+        if self.certificate is None:
+            raise ValueError("This solution is not certified yet; see trackfolio.certificate.certify.")
+        return self.certificate
