@@ -47,8 +47,8 @@ def certify(problem: Problem, solution: Solution) -> Certificate:
     Returns
     -------
     Certificate
-        Of kind "bound"; of kind "residuals" where a risk offers neither `gradient` nor `support`, or a cost or
-        constraint is a cvxpy expression.
+        Of kind "bound"; of kind "residuals" where a risk offers neither `gradient` nor `support`, where a cost or
+        constraint is a cvxpy expression, or where weights have no bounds that the limits would imply.
 
     Examples
     --------
@@ -65,7 +65,9 @@ def certify(problem: Problem, solution: Solution) -> Certificate:
     if _is_provable(problem):
         # The weights attain the objective: a bound above it only says that they break a limit by rounding.
         bound = min(max(_lower_bound(problem, solution, objective), problem.least_value), objective)
-        return Certificate("bound", objective, bound, float((objective - bound) / unit), violation)
+        # With free weights, slopes that are zero but for rounding prove nothing; the point of the cone form may say more.
+        if np.isfinite(bound) or solution.cone_point is None:
+            return Certificate("bound", objective, bound, float((objective - bound) / unit), violation)
     bound, residuals = _residuals(problem, solution)
     violation = max(violation, residuals.pop("primal"))
     return Certificate("residuals", objective, bound, float((objective - bound) / unit), violation, **residuals)
