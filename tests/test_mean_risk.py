@@ -370,7 +370,7 @@ def test_anyone_can_recompute_the_proof(market):
 
 
 def test_few_rows_one_asset_one_row():
-    X, y = simulate(12, 6)
+    X = simulate(12, 6)[0]
     assert MeanRisk(StandardDeviation(), min_weights=-1).fit(X).solution_.objective < 1e-9
     assert_allclose(MeanRisk().fit(X[:, :1]).weights_, [1.0])
     with pytest.raises(ValueError, match="more than one period"):

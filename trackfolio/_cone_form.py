@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from trackfolio._functions import Limit, Written
+from trackfolio._functions import Limit, RiskOf, Written
+from trackfolio._position import CvxpyWeights
 from trackfolio._validation import Array
 from trackfolio.problem import Problem
 
@@ -75,21 +76,23 @@ def cone_form(problem: Problem, *, with_objective: bool = True) -> ConeForm:
     u = cp.Variable(problem.n_assets, name="weights")
     w = u if problem.unit == 1 else problem.unit * u
     squared = problem.is_root and problem.quadratic is not None
+    weights, shared = _weights(problem, w)
     written: dict[str, list[Written]] = {}
     objective: Any = 0
     if with_objective and squared:
         objective = _squared_objective(problem, w)
     elif with_objective:
-        written = {name: [function.write(w, problem.unit)] for name, _, function in problem.objective}
+        written = {name: [function.write(weights)] for name, _, function in problem.objective}
         objective = sum((c / problem.scale) * written[name][0].expression for name, c, _ in problem.objective)
     row_parts = _row_parts(problem, u)
     limits = {}
     for name, listed in problem.limits.items():
-        written[name], limits[name] = _written_limits(problem, listed, w)
+        written[name], limits[name] = _written_limits(problem, listed, weights)
     others = {name: _listed(term.constraints(problem, w), name) for name, term in problem.other_terms()}
     constraints = [
         *(part for _, _, part in row_parts),
         *_bounds(problem, u),
+        *shared,
         *(c for parts in limits.values() for c in parts),
         *(c for parts in written.values() for part in parts for c in part.constraints),
         *(c for parts in others.values() for c in parts),
@@ -105,6 +108,19 @@ def cone_form(problem: Problem, *, with_objective: bool = True) -> ConeForm:
     return ConeForm(program, u, row_parts, written, limits, others, squared)
 
 
+def _weights(problem: Problem, w: Any) -> tuple[CvxpyWeights, list[Any]]:
+    """Weights as functions want them; with returns of their own, and the equation for these, if several need them."""
+    import cvxpy as cp
+
+    functions = [f for _, _, f in problem.objective]
+    functions += [f for limits in problem.limits.values() for limit in limits for _, f in limit.summands]
+    if sum(isinstance(f, RiskOf) and not f.is_quadratic for f in functions) < 2:
+        return CvxpyWeights(w, problem.unit), []
+    unit, rows = problem.portfolio.return_unit * problem.unit, problem.portfolio.rows
+    scaled = cp.Variable(len(rows))
+    return CvxpyWeights(w, problem.unit, unit * scaled), [scaled == (rows / unit) @ w]
+
+
 def _squared_objective(problem: Problem, w: Any) -> Any:
     import cvxpy as cp
 
@@ -114,11 +130,11 @@ def _squared_objective(problem: Problem, w: Any) -> Any:
     return cp.sum_squares(R @ w - r)
 
 
-def _written_limits(problem: Problem, limits: list[Limit], w: Any) -> tuple[list[Written], list[Any]]:
+def _written_limits(problem: Problem, limits: list[Limit], weights: CvxpyWeights) -> tuple[list[Written], list[Any]]:
     """Functions of the limits in order, and the limits divided by their scale."""
     functions, constraints = [], []
     for limit in limits:
-        terms = [function.write(w, problem.unit) for _, function in limit.summands]
+        terms = [function.write(weights) for _, function in limit.summands]
         scale = limit.scale(problem.unit)
         total = sum((c / scale) * term.expression for (c, _), term in zip(limit.summands, terms, strict=True))
         functions += terms

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from trackfolio._position import Position
+from trackfolio._position import CvxpyWeights, Position
 from trackfolio._quadratic import DiagonalQuadratic, Quadratic
 from trackfolio._terms import offers
 from trackfolio._validation import Array
@@ -78,8 +78,8 @@ class Function(Protocol):
     def minorant(self, w: Array, pull: Array | None) -> Minorant:
         """Affine function below this one, touching it at w as nearly as the multipliers of its link allow."""
 
-    def write(self, w: Any, size: float) -> Written:
-        """The function in cvxpy, for weights that sum to about `size`."""
+    def write(self, weights: CvxpyWeights) -> Written:
+        """The function in cvxpy."""
 
 
 class Summand(NamedTuple):
@@ -150,9 +150,9 @@ class RiskOf:
         below: Minorant = self.risk.minorant_at(self.position, w, pull)
         return below
 
-    def write(self, w: Any, size: float) -> Written:
+    def write(self, weights: CvxpyWeights) -> Written:
         """The risk in cvxpy."""
-        written: Written = self.risk.write_at(self.position, w, size)
+        written: Written = self.risk.write_at(self.position, weights)
         return written
 
 
@@ -186,9 +186,9 @@ class Linear(_Provable):
         """The function itself."""
         return Minorant(self.slope, self.value(w))
 
-    def write(self, w: Any, size: float) -> Written:
+    def write(self, weights: CvxpyWeights) -> Written:
         """The function in cvxpy."""
-        return Written(self.slope @ w + self.constant, [])
+        return Written(self.slope @ weights.w + self.constant, [])
 
 
 @dataclass(frozen=True, eq=False)
@@ -222,11 +222,11 @@ class AbsoluteSum(_Provable):
         d = w - self.centre
         return Minorant(np.where(d > 0, self.up, np.where(d < 0, -self.down, 0.0)), self.value(w))
 
-    def write(self, w: Any, size: float) -> Written:
+    def write(self, weights: CvxpyWeights) -> Written:
         """The sum in cvxpy."""
         import cvxpy as cp
 
-        d = w - self.centre
+        d = weights.w - self.centre
         if np.array_equal(self.up, self.down):
             return Written(self.up @ cp.abs(d), [])
         return Written(self.up @ cp.pos(d) + self.down @ cp.neg(d), [])
@@ -272,12 +272,12 @@ class PowerSum(_Provable):
         ratio = np.divide(np.abs(slope), p * c, out=np.zeros(len(c)), where=c > 0)
         return Minorant(slope, float(slope @ d - (p - 1) * c @ ratio ** (p / (p - 1))))
 
-    def write(self, w: Any, size: float) -> Written:
+    def write(self, weights: CvxpyWeights) -> Written:
         """The sum in cvxpy."""
         import cvxpy as cp
 
         traded = cp.Variable(len(self.centre))
-        link = traded == w - self.centre
+        link = traded == weights.w - self.centre
         return Written(self.coefficients @ cp.power(cp.abs(traded), self.exponent), [link], link)
 
 
@@ -307,6 +307,6 @@ class OfExpression:
         """Refused: see `is_provable`."""
         raise TypeError("An expression of one's own has no minorant.")
 
-    def write(self, w: Any, size: float) -> Written:
+    def write(self, weights: CvxpyWeights) -> Written:
         """The expression."""
-        return Written(self.build(w), [])
+        return Written(self.build(weights.w), [])

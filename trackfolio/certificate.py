@@ -65,7 +65,7 @@ def certify(problem: Problem, solution: Solution) -> Certificate:
     if _is_provable(problem):
         # The weights attain the objective: a bound above it only says that they break a limit by rounding.
         bound = min(max(_lower_bound(problem, solution, objective), problem.least_value), objective)
-        # With free weights, slopes that are zero but for rounding prove nothing; the point of the cone form may say more.
+        # With free weights, slopes that are zero but for rounding prove nothing; the point of the cone form may.
         if np.isfinite(bound) or solution.cone_point is None:
             return Certificate("bound", objective, bound, float((objective - bound) / unit), violation)
     bound, residuals = _residuals(problem, solution)

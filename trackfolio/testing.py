@@ -10,7 +10,7 @@ from sklearn.base import clone
 from trackfolio._cone_form import cone_form
 from trackfolio._constraint import checked_rows, kinds_of
 from trackfolio._functions import RiskOf, Summand
-from trackfolio._position import Position
+from trackfolio._position import CvxpyWeights, Position
 from trackfolio._terms import offers
 from trackfolio._validation import Array
 from trackfolio.constraints import Constraint
@@ -61,11 +61,12 @@ def check_risk(risk: Risk, *, random_state: int = 0) -> None:
             assert sample_weight is not None, "the risk refuses plain returns"
             continue  # a risk may refuse sample weights, by an error
         for w, value in zip(weights, values, strict=True):
-            written = risk.write_at(position, cp.Constant(w))
+            written = risk.write_at(position, CvxpyWeights(cp.Constant(w)))
             found = evaluated((written.expression, written.constraints))
             # Auxiliary variables are found by a solver, which stops short of the last digits.
             _close(found, value, "expression equals value", 1e-6 if written.constraints else 1e-8)
-        assert risk.write_at(position, cp.Variable(_N_ASSETS)).is_dcp(), "expression is convex by cvxpy's rules"
+        variable = risk.write_at(position, CvxpyWeights(cp.Variable(_N_ASSETS)))
+        assert variable.is_dcp(), "expression is convex by cvxpy's rules"
         middle = risk.at(position, weights.mean(axis=0))
         assert middle <= np.mean(values) + 1e-12, "the risk is convex: of a mixture it is at most the mean"
         assert min(values) >= risk.least_value, "no value is below least_value"
@@ -81,7 +82,7 @@ def _check_minorant(
     """Whatever the multipliers are, what comes out stays below the risk."""
     import cvxpy as cp
 
-    link = risk.write_at(position, cp.Variable(_N_ASSETS)).link
+    link = risk.write_at(position, CvxpyWeights(cp.Variable(_N_ASSETS))).link
     size = _N_PERIODS if link is None else link.size
     for w, value in zip(weights, values, strict=True):
         for pull in (None, rng.standard_normal(size), -rng.dirichlet(np.ones(size))):

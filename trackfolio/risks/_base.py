@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from trackfolio._constraint import Constraint
 from trackfolio._functions import Limit, Minorant, RiskOf, Written
-from trackfolio._position import Position
+from trackfolio._position import CvxpyWeights, Position
 from trackfolio._quadratic import mean_diagonal
 from trackfolio._terms import Term, offers
 from trackfolio._validation import Array, check_same_index, limit
@@ -138,8 +138,8 @@ class Risk(Term):
             gradient = gradient / (2 * value) if value > 0 else np.zeros(position.n_assets)
         return Minorant(gradient, value)
 
-    def write_at(self, position: Position, w: Any, size: float = 1.0) -> Written:
-        """Risk of a position in cvxpy, as a function of the cvxpy expression w of weights that sum to about `size`.
+    def write_at(self, position: Position, weights: CvxpyWeights) -> Written:
+        """Risk of a position in cvxpy, as a function of the weights.
 
         Quadratic forms become cones of N + 1 rows, however many periods there are. Risks that offer `support` get a
         variable of their own for the returns, in units of typical ones: the multipliers of its link are what `support`
@@ -150,16 +150,16 @@ class Risk(Term):
         if offers(self, "quadratic"):
             # Divided first: coefficients near 1 are what solvers see.
             form = self.quadratic(position)
-            unit = np.sqrt(mean_diagonal(form, size) or 1.0)
+            unit = np.sqrt(mean_diagonal(form, weights.size) or 1.0)
             R, r = (part / unit for part in form.root())
             z = cp.Variable(len(r))
-            link = z == R @ w - r
+            link = z == R @ weights.w - r
             return Written(unit * cp.norm(z) if self.is_root else unit**2 * cp.sum_squares(z), [link], link, unit)
         if not offers(self, "support"):
-            return Written(*parts(call_weighted(self.expression, position.expression(w), position.sample_weight)))
-        unit = position.return_unit * size
+            return Written(*parts(call_weighted(self.expression, position.expression(weights), position.sample_weight)))
+        unit = position.return_unit * weights.size
         scaled = cp.Variable(len(position.rows))
-        link = scaled == position.expression(w, unit)
+        link = scaled == position.expression(weights, unit)
         inner, factor = (unit * scaled, 1.0) if self.degree is None else (scaled, unit**self.degree)
         expression, constraints = parts(call_weighted(self.expression, inner, position.sample_weight))
         return Written(factor * expression, [*constraints, link], link, unit)
