@@ -6,6 +6,29 @@ evaluates it on numbers.
 """
 
 from trackfolio.risks._base import Risk
+from trackfolio.risks._dispersion import Huber, LowerPartialMoment, MeanAbsoluteDeviation, SemiDeviation, SemiVariance
+from trackfolio.risks._drawdown import AverageDrawdown, CDaR, EDaR, MaxDrawdown, UlcerIndex
+from trackfolio.risks._gini import GiniMeanDifference
 from trackfolio.risks._quadratic import RootMeanSquare, StandardDeviation, Variance
+from trackfolio.risks._tail import CVaR, EVaR, WorstRealization
 
-__all__ = ["Risk", "RootMeanSquare", "StandardDeviation", "Variance"]
+__all__ = [
+    "AverageDrawdown",
+    "CDaR",
+    "CVaR",
+    "EDaR",
+    "EVaR",
+    "GiniMeanDifference",
+    "Huber",
+    "LowerPartialMoment",
+    "MaxDrawdown",
+    "MeanAbsoluteDeviation",
+    "Risk",
+    "RootMeanSquare",
+    "SemiDeviation",
+    "SemiVariance",
+    "StandardDeviation",
+    "UlcerIndex",
+    "Variance",
+    "WorstRealization",
+]

@@ -1,6 +1,7 @@
 """What all risk measures share, and the five roles that follow from one definition."""
 
 import inspect
+import warnings
 from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Any
@@ -200,12 +201,16 @@ def evaluated(written: Any) -> float:
     expression, constraints = parts(written)
     if not constraints:
         return float(expression.value)
-    return float(cp.Problem(cp.Minimize(expression), constraints).solve(solver=cp.CLARABEL))
+    program = cp.Problem(cp.Minimize(expression), constraints)
+    with warnings.catch_warnings():
+        # Clarabel may stop short of these tolerances, and is right to the digits that are asked of it.
+        warnings.filterwarnings("ignore", "Solution may be inaccurate", UserWarning)
+        return float(program.solve(solver=cp.CLARABEL, tol_gap_abs=1e-10, tol_gap_rel=1e-10, tol_feas=1e-10))
 
 
 def spoken(name: str) -> str:
     """Class name as words: MaxDrawdown is "max drawdown"."""
-    return "".join(f" {c.lower()}" if c.isupper() else c for c in name).strip()
+    return "".join(f" {c.lower()}" if c.isupper() else c for c in name).strip().replace("semi ", "semi-")
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Any convex problem, through cvxpy."""
 
 import warnings
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -84,7 +85,7 @@ class Conic(Solver):
             with warnings.catch_warnings():
                 # cvxpy's "may be inaccurate" says less than our certificate, which follows.
                 warnings.filterwarnings("ignore", "Solution may be inaccurate", UserWarning)
-                form.program.unpack_results(raw, chain, inverse)
+                form.program.unpack_results(_accepted(raw), chain, inverse)
         except cp.SolverError as error:
             raise SolverFailure(f"Clarabel gave up: {error}") from error
         return np.array(raw.x), np.array(raw.z)
@@ -103,7 +104,7 @@ class Conic(Solver):
         duals = {name: [_times(part.dual_value, per_unit) for part in parts] for name, parts in form.others.items()}
         limit_duals = {
             name: [
-                float(part.dual_value) * per_unit / limit.scale(problem.unit)
+                float(np.sum(part.dual_value)) * per_unit / limit.scale(problem.unit)
                 for part, limit in zip(parts, problem.limits[name], strict=True)
             ]
             for name, parts in form.limits.items()
@@ -118,6 +119,14 @@ class Conic(Solver):
             other_duals=duals,
             cone_point=point,
         )
+
+
+def _accepted(raw: Any) -> Any:
+    """Point at which Clarabel stopped: where it made no more progress, that is often as good, and certificates tell."""
+    if str(raw.status) != "InsufficientProgress":
+        return raw
+    kept = ("x", "z", "obj_val", "iterations", "solve_time")
+    return SimpleNamespace(status="AlmostSolved", **{name: getattr(raw, name) for name in kept})
 
 
 def _times(dual: Any, factor: float) -> Any:

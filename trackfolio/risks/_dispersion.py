@@ -1,0 +1,313 @@
+"""Risks of deviations, from the mean or from a target, most of them on one side."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from trackfolio._validation import Array, degrees_of_freedom
+from trackfolio.risks._base import Risk
+from trackfolio.risks._sample import finite, per_share, sample, shares, total
+
+
+def _mean(returns: Any, share: Array) -> tuple[Any, list[Any]]:
+    """Mean of a cvxpy expression as a variable of its own: written into every deviation it would fill them all."""
+    import cvxpy as cp
+
+    mean = cp.Variable()
+    return mean, [mean == share @ returns]
+
+
+class _BelowTarget(Risk):
+    """Squares of what returns fall short of a target, or their root."""
+
+    least_value = 0.0
+
+    def __init__(self, target: float | None = None) -> None:
+        self.target = target
+
+    @property
+    def _target(self) -> float | None:
+        return None if self.target is None else finite(self.target, f"{type(self).__name__}.target")
+
+    def _mean_square(self, returns: npt.ArrayLike, sample_weight: npt.ArrayLike | None) -> float:
+        r, s = sample(returns, sample_weight)
+        target = np.average(r, weights=s) if self._target is None else self._target
+        return float(s @ np.minimum(r - target, 0) ** 2 / degrees_of_freedom(float(s.sum())))
+
+    def _shortfalls(self, returns: Any, sample_weight: Array | None) -> tuple[Any, list[Any]]:
+        """Shortfalls whose sum of squares is the semi-variance."""
+        import cvxpy as cp
+
+        n = returns.shape[0]
+        share, size = shares(n, sample_weight), total(n, sample_weight)
+        target, constraints = (self._target, []) if self.target is not None else _mean(returns, share)
+        return cp.multiply(np.sqrt(share * size / degrees_of_freedom(size)), cp.pos(target - returns)), constraints
+
+    def _prices(self, pull: Array, sample_weight: Array | None) -> tuple[Array, Array]:
+        """What a unit of shortfall of each period costs, at least 0; and the shares of the periods."""
+        share = shares(len(pull), sample_weight)
+        if self.target is not None:
+            return np.where(share > 0, np.maximum(-pull, 0.0), 0.0), share
+        # Prices g give the slope share·Σg - g. As no price is negative, and that of the best period is 0:
+        sum_of_prices = float(np.max(per_share(pull, share)))
+        return np.maximum(share * sum_of_prices - pull, 0.0) * (share > 0), share
+
+    def _affine(self, prices: Array, share: Array) -> tuple[Array, float]:
+        """Slope and constant of Σ prices·(target - returns)."""
+        if self.target is not None:
+            return -prices, float(prices.sum() * self.target)
+        return share * prices.sum() - prices, 0.0
+
+
+class SemiVariance(_BelowTarget):
+    r"""Semi-variance: squares of what returns fall short of their mean, or of a target.
+
+    .. math:: \frac{\sum_t s_t \min(r_t - target, 0)^2}{\sum_t s_t - 1}
+
+    Per period, in units of squared returns. The denominator is the same for a given target.
+
+    Parameters
+    ----------
+    target : float or None, default=None
+        Return per period; None for the mean.
+
+    References
+    ----------
+    Markowitz (1959), Portfolio selection, chapter 9.
+
+    Examples
+    --------
+    >>> from trackfolio.risks import SemiVariance
+    >>> SemiVariance().value([1.0, 2.0, 3.0])
+    0.5
+    """
+
+    @property
+    def degree(self) -> float | None:  # type: ignore[override]  # it depends on the target
+        """Two, for deviations from the mean."""
+        return 2.0 if self.target is None else None
+
+    def value(self, returns: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> float:
+        """Semi-variance of realised returns, per period."""
+        return self._mean_square(returns, sample_weight)
+
+    def expression(self, returns: Any, sample_weight: Array | None = None) -> Any:
+        """Semi-variance as a cvxpy expression."""
+        import cvxpy as cp
+
+        shortfalls, constraints = self._shortfalls(returns, sample_weight)
+        return cp.sum_squares(shortfalls), constraints
+
+    def support(self, pull: Array, sample_weight: Array | None = None) -> tuple[Array, float]:
+        """The tangent c·x² >= v·x - v²/4c for each shortfall x."""
+        prices, share = self._prices(pull, sample_weight)
+        size = total(len(pull), sample_weight)
+        slope, constant = self._affine(prices, share)
+        of_squares = per_share(prices**2, share * size / degrees_of_freedom(size))
+        return slope, constant - float(of_squares.sum()) / 4
+
+
+class SemiDeviation(_BelowTarget):
+    r"""Semi-deviation, the root of the semi-variance.
+
+    .. math:: \sqrt{\frac{\sum_t s_t \min(r_t - target, 0)^2}{\sum_t s_t - 1}}
+
+    Per period, in units of returns.
+
+    Parameters
+    ----------
+    target : float or None, default=None
+        Return per period; None for the mean.
+
+    Examples
+    --------
+    >>> from trackfolio.risks import SemiDeviation
+    >>> round(SemiDeviation().value([1.0, 2.0, 3.0]), 6)
+    0.707107
+    """
+
+    @property
+    def degree(self) -> float | None:  # type: ignore[override]  # it depends on the target
+        """One, for deviations from the mean."""
+        return 1.0 if self.target is None else None
+
+    def value(self, returns: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> float:
+        """Semi-deviation of realised returns, per period."""
+        return float(np.sqrt(self._mean_square(returns, sample_weight)))
+
+    def expression(self, returns: Any, sample_weight: Array | None = None) -> Any:
+        """Semi-deviation as a cvxpy expression."""
+        import cvxpy as cp
+
+        shortfalls, constraints = self._shortfalls(returns, sample_weight)
+        return cp.norm(shortfalls), constraints
+
+    def support(self, pull: Array, sample_weight: Array | None = None) -> tuple[Array, float]:
+        """A norm is at least the product with any vector of norm 1."""
+        prices, share = self._prices(pull, sample_weight)
+        size = total(len(pull), sample_weight)
+        direction = per_share(prices**2, share * size / degrees_of_freedom(size))
+        return self._affine(prices / max(1.0, float(np.sqrt(direction.sum()))), share)
+
+
+class MeanAbsoluteDeviation(Risk):
+    r"""Mean absolute deviation from the mean, :math:`\frac{\sum_t s_t |r_t - \bar r|}{\sum_t s_t}`.
+
+    Per period, in units of returns.
+
+    References
+    ----------
+    Konno & Yamazaki (1991), Mean-absolute deviation portfolio optimization model, Management Science 37.
+
+    Examples
+    --------
+    >>> from trackfolio.risks import MeanAbsoluteDeviation
+    >>> MeanAbsoluteDeviation().value([1.0, 2.0, 3.0, 6.0])
+    1.5
+    """
+
+    degree = 1.0
+    least_value = 0.0
+
+    def value(self, returns: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> float:
+        """Mean absolute deviation of realised returns, per period."""
+        r, s = sample(returns, sample_weight)
+        return float(np.average(np.abs(r - np.average(r, weights=s)), weights=s))
+
+    def expression(self, returns: Any, sample_weight: Array | None = None) -> Any:
+        """Mean absolute deviation as a cvxpy expression."""
+        import cvxpy as cp
+
+        share = shares(returns.shape[0], sample_weight)
+        mean, constraints = _mean(returns, share)
+        return share @ cp.abs(returns - mean), constraints
+
+    def support(self, pull: Array, sample_weight: Array | None = None) -> tuple[Array, float]:
+        """Signs between -1 and 1, less their mean: any shift of the signs gives the same slope."""
+        share = shares(len(pull), sample_weight)
+        signs = per_share(pull, share)
+        low, high = float(np.min(signs[share > 0])), float(np.max(signs[share > 0]))
+        signs = (signs - (low + high) / 2) / max(1.0, (high - low) / 2)
+        return share * (signs - share @ signs), 0.0
+
+
+class LowerPartialMoment(Risk):
+    r"""Lower partial moment: mean of powers of what returns fall short of a target.
+
+    .. math:: \frac{\sum_t s_t \max(target - r_t, 0)^{order}}{\sum_t s_t}
+
+    Per period, in units of returns (order 1) or squared returns (order 2, no root is taken).
+
+    Parameters
+    ----------
+    order : {1, 2}, default=1
+        Power.
+    target : float, default=0.0
+        Return per period.
+
+    References
+    ----------
+    Fishburn (1977), Mean-risk analysis with risk associated with below-target returns, American Economic Review 67.
+
+    Examples
+    --------
+    >>> from trackfolio.risks import LowerPartialMoment
+    >>> LowerPartialMoment().value([0.01, -0.04, 0.02, 0.01])
+    0.01
+    """
+
+    least_value = 0.0
+
+    def __init__(self, order: int = 1, target: float = 0.0) -> None:
+        self.order = order
+        self.target = target
+
+    @property
+    def label(self) -> str:
+        """Name with the order."""
+        return f"lower partial moment {self.order}"
+
+    def _checked(self) -> tuple[int, float]:
+        if np.ndim(self.order) or self.order not in (1, 2):
+            raise ValueError(f"LowerPartialMoment.order must be the number 1 or 2, got {self.order!r}.")
+        return self.order, finite(self.target, "LowerPartialMoment.target")
+
+    def value(self, returns: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> float:
+        """Lower partial moment of realised returns, per period."""
+        order, target = self._checked()
+        r, s = sample(returns, sample_weight)
+        return float(np.average(np.maximum(target - r, 0) ** order, weights=s))
+
+    def expression(self, returns: Any, sample_weight: Array | None = None) -> Any:
+        """Lower partial moment as a cvxpy expression."""
+        import cvxpy as cp
+
+        order, target = self._checked()
+        share, shortfalls = shares(returns.shape[0], sample_weight), cp.pos(target - returns)
+        return share @ shortfalls if order == 1 else cp.sum_squares(cp.multiply(np.sqrt(share), shortfalls))
+
+    def support(self, pull: Array, sample_weight: Array | None = None) -> tuple[Array, float]:
+        """For each shortfall x: x⁺ >= v·x with v between 0 and 1, and (x⁺)² >= v·x - v²/4 with v >= 0."""
+        order, target = self._checked()
+        share = shares(len(pull), sample_weight)
+        v = np.clip(-per_share(pull, share), 0.0, 1.0 if order == 1 else np.inf)
+        return -share * v, float(share @ (v * target - (0 if order == 1 else v**2 / 4)))
+
+
+class Huber(Risk):
+    r"""Mean of Huber's function: squares of small returns, proportional to large ones.
+
+    .. math:: \frac{\sum_t s_t \phi(r_t)}{\sum_t s_t}, \qquad \phi(r) = r^2 \text{ for } |r| \le M,\;
+        2M|r| - M^2 \text{ beyond}
+
+    Per period, in units of squared returns. For tracking, single days of large deviations then count less than with
+    `RootMeanSquare`. The function is that of :class:`sklearn.linear_model.HuberRegressor`.
+
+    Parameters
+    ----------
+    threshold : float
+        M, in units of returns.
+
+    References
+    ----------
+    Huber (1964), Robust estimation of a location parameter, Annals of Mathematical Statistics 35.
+
+    Examples
+    --------
+    >>> from trackfolio.risks import Huber
+    >>> Huber(1.0).value([0.5, -3.0])
+    2.625
+    """
+
+    least_value = 0.0
+
+    def __init__(self, threshold: float) -> None:
+        self.threshold = threshold
+
+    @property
+    def _threshold(self) -> float:
+        threshold = finite(self.threshold, "Huber.threshold")
+        if threshold <= 0:
+            raise ValueError(f"Huber.threshold must be a positive number, got {self.threshold!r}.")
+        return threshold
+
+    def value(self, returns: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> float:
+        """Mean of Huber's function of realised returns, per period."""
+        r, s = sample(returns, sample_weight)
+        small = np.minimum(np.abs(r), self._threshold)
+        return float(np.average(small * (2 * np.abs(r) - small), weights=s))
+
+    def expression(self, returns: Any, sample_weight: Array | None = None) -> Any:
+        """Mean of Huber's function as a cvxpy expression."""
+        import cvxpy as cp
+
+        # In units of the threshold, solvers see numbers near 1.
+        unit = self._threshold
+        return unit**2 * (shares(returns.shape[0], sample_weight) @ cp.huber(returns / unit, 1.0))
+
+    def support(self, pull: Array, sample_weight: Array | None = None) -> tuple[Array, float]:
+        """Huber's function is the largest of v·r - v²/4 with |v| <= 2M."""
+        share = shares(len(pull), sample_weight)
+        v = np.clip(per_share(pull, share), -2 * self._threshold, 2 * self._threshold)
+        return share * v, -float(share @ v**2) / 4

@@ -1,0 +1,229 @@
+r"""Risks of drawdowns: what has been lost since the best moment so far.
+
+With :math:`c_t = \sum_{\tau \le t} r_\tau`, the drawdown is :math:`d_t = \max(0, \max_{\tau \le t} c_\tau) - c_t`: of
+cumulated simple returns, uncompounded, so that it is convex in the weights. It obeys
+:math:`d_t = \max(d_{t-1} - r_t, 0)`, which is how it is written for solvers: two terms a period.
+
+The periods form a path: repetitions of some of them have no meaning, so sample weights are refused.
+"""
+
+from abc import abstractmethod
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from trackfolio._paths import drawdowns
+from trackfolio._validation import Array
+from trackfolio.risks._base import Risk
+from trackfolio.risks._quadratic import RootMeanSquare
+from trackfolio.risks._sample import level, sample
+from trackfolio.risks._tail import CVaR, EVaR, WorstRealization, weights_near
+
+
+class _DrawdownRisk(Risk):
+    """A risk that grows with the drawdowns, taken of minus them."""
+
+    degree = 1.0
+    least_value = 0.0
+
+    @property
+    @abstractmethod
+    def _of_drawdowns(self) -> Risk:
+        """The risk that is taken of minus the drawdowns."""
+
+    def value(self, returns: npt.ArrayLike) -> float:
+        """Risk of the drawdowns, in units of returns."""
+        return self._of_drawdowns.value(-drawdowns(sample(returns)[0]))
+
+    def expression(self, returns: Any) -> Any:
+        """Risk of the drawdowns, with a variable for each of them."""
+        import cvxpy as cp
+
+        d = cp.Variable(returns.shape[0], nonneg=True)
+        written = self._of_drawdowns.expression(-d)
+        risk, constraints = written if isinstance(written, tuple) else (written, [])
+        path = [d[0] >= -returns[0], *([d[1:] >= d[:-1] - returns[1:]] if returns.shape[0] > 1 else [])]
+        return risk, [*constraints, *path]
+
+    def support(self, pull: Array) -> tuple[Array, float]:
+        """Minus how much of each period counts: a sum of intervals, the ends of which are weights of drawdowns."""
+        return -self._priced(np.maximum(-pull, 0.0)), 0.0
+
+    @abstractmethod
+    def _priced(self, q: Array) -> Array:
+        """How much of each period counts, made smaller until the ends of intervals are weights that the risk has."""
+
+
+def _ends(q: Array) -> Array:
+    """How much of each period's weight ends with it."""
+    return np.maximum(q - np.append(q[1:], 0.0), 0.0)
+
+
+def _capped(q: Array, cap: float) -> Array:
+    """The largest weights below q of which no more than `cap` ends with any period."""
+    steps = cap * np.arange(len(q))
+    reached = np.minimum.accumulate(np.append(q + steps, cap * len(q))[::-1])[::-1][:-1]
+    return np.asarray(np.maximum(reached - steps, 0.0))
+
+
+class MaxDrawdown(_DrawdownRisk):
+    r"""Largest drawdown, :math:`\max_t d_t`, of cumulated simple returns (uncompounded), in units of returns.
+
+    References
+    ----------
+    Chekhlov, Uryasev & Zabarankin (2005), Drawdown measure in portfolio optimization, International Journal of
+    Theoretical and Applied Finance 8.
+
+    Examples
+    --------
+    >>> from trackfolio.risks import MaxDrawdown
+    >>> round(MaxDrawdown().value([0.01, -0.03, 0.02, -0.02]), 6)
+    0.03
+    """
+
+    @property
+    def _of_drawdowns(self) -> Risk:
+        return WorstRealization()
+
+    def _priced(self, q: Array) -> Array:
+        return q / max(1.0, float(_ends(q).sum()))
+
+
+class AverageDrawdown(_DrawdownRisk):
+    r"""Mean drawdown, :math:`\frac1T\sum_t d_t`, of cumulated simple returns (uncompounded), in units of returns.
+
+    References
+    ----------
+    Chekhlov, Uryasev & Zabarankin (2005), see `MaxDrawdown`.
+
+    Examples
+    --------
+    >>> from trackfolio.risks import AverageDrawdown
+    >>> round(AverageDrawdown().value([0.01, -0.03, 0.02, -0.02]), 6)
+    0.0175
+    """
+
+    @property
+    def _of_drawdowns(self) -> Risk:
+        return _MeanLoss()
+
+    def _priced(self, q: Array) -> Array:
+        return _capped(q, 1 / len(q))
+
+
+class _MeanLoss(Risk):
+    """Mean of losses."""
+
+    def value(self, returns: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> float:
+        return float(-np.mean(np.asarray(returns)))
+
+    def expression(self, returns: Any, sample_weight: Array | None = None) -> Any:
+        import cvxpy as cp
+
+        return -cp.sum(returns) / returns.shape[0]
+
+
+class _DrawdownTail(_DrawdownRisk):
+    """A risk of the share 1 - confidence of largest drawdowns."""
+
+    def __init__(self, confidence: float = 0.95) -> None:
+        self.confidence = confidence
+
+    @property
+    def label(self) -> str:
+        """Name with the level in percent."""
+        return f"{type(self).__name__} {100 * float(self.confidence):.6g} %"
+
+    @property
+    def _level(self) -> float:
+        return level(self.confidence, type(self).__name__)
+
+
+class CDaR(_DrawdownTail):
+    """Conditional drawdown at risk: mean of the largest share ``1 - confidence`` of the drawdowns, as in `CVaR`.
+
+    Of cumulated simple returns (uncompounded), in units of returns.
+
+    Parameters
+    ----------
+    confidence : float, default=0.95
+        Level, between 0 and 1.
+
+    References
+    ----------
+    Chekhlov, Uryasev & Zabarankin (2005), see `MaxDrawdown`.
+
+    Examples
+    --------
+    >>> from trackfolio.risks import CDaR
+    >>> round(CDaR(0.5).value([0.01, -0.03, 0.02, -0.02]), 6)
+    0.03
+    """
+
+    @property
+    def _of_drawdowns(self) -> Risk:
+        return CVaR(self._level)
+
+    def _priced(self, q: Array) -> Array:
+        capped = _capped(q, 1 / ((1 - self._level) * len(q)))
+        return capped / max(1.0, float(_ends(capped).sum()))
+
+
+class EDaR(_DrawdownTail):
+    """Entropic drawdown at risk: `EVaR` of the drawdowns.
+
+    Of cumulated simple returns (uncompounded), in units of returns.
+
+    Parameters
+    ----------
+    confidence : float, default=0.95
+        Level, between 0 and 1.
+
+    References
+    ----------
+    Cajas (2021), Entropic portfolio optimization: a disciplined convex programming framework.
+
+    Examples
+    --------
+    >>> from trackfolio.risks import CDaR, EDaR
+    >>> returns = [0.01, -0.03, 0.02, -0.02]
+    >>> EDaR(0.4).value(returns) > CDaR(0.4).value(returns)
+    True
+    """
+
+    @property
+    def _of_drawdowns(self) -> Risk:
+        return EVaR(self._level)
+
+    def _priced(self, q: Array) -> Array:
+        q = q / max(1.0, float(_ends(q).sum()))
+        ends, p = _ends(q), np.full(len(q), 1 / len(q))
+        weights = ends + (1 - ends.sum()) * p
+        near = weights_near(weights, p, -np.log(1 - self._level))
+        share = np.divide(near, ends, out=np.full(len(q), np.inf), where=ends > 0)
+        return np.asarray(q * min(1.0, float(share.min())))
+
+
+class UlcerIndex(_DrawdownRisk):
+    r"""Root mean square of the drawdowns, :math:`\sqrt{\frac1T\sum_t d_t^2}`.
+
+    Of cumulated simple returns (uncompounded), in units of returns.
+
+    References
+    ----------
+    Martin & McCann (1989), The investor's guide to Fidelity funds.
+
+    Examples
+    --------
+    >>> from trackfolio.risks import UlcerIndex
+    >>> UlcerIndex().value([0.0, -0.03, -0.01, 0.04])
+    0.025
+    """
+
+    @property
+    def _of_drawdowns(self) -> Risk:
+        return RootMeanSquare()
+
+    def _priced(self, q: Array) -> Array:
+        return q / max(1.0, float(np.sqrt(len(q)) * np.linalg.norm(_ends(q))))
