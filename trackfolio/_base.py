@@ -6,19 +6,17 @@ from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import _check_sample_weight
 
 from trackfolio._constraint import Constraint
 from trackfolio._functions import Summand
+from trackfolio._holder import PortfolioHolder, checked_bound
 from trackfolio._position import Position, check_covariance
 from trackfolio._terms import NamedTermsMixin, named
 from trackfolio._validation import (
     Array,
-    asset_names,
     check_same_index,
     finite_per_asset,
-    per_asset,
     refuse_non_finite,
     warn_if_prices,
 )
@@ -30,7 +28,7 @@ from trackfolio.solution import Solution
 from trackfolio.solvers import solve
 
 
-class PortfolioEstimator(NamedTermsMixin, BaseEstimator):
+class PortfolioEstimator(NamedTermsMixin, PortfolioHolder):
     """What all estimators of optimal portfolios share; subclasses say which risk of which position is minimised."""
 
     _term_lists: ClassVar[dict[str, type]] = {"constraints": Constraint, "costs": Cost}
@@ -43,32 +41,6 @@ class PortfolioEstimator(NamedTermsMixin, BaseEstimator):
     constraints: Any
     costs: Any
     solver: Any
-
-    def predict(self, X: Any) -> Portfolio:
-        """Hold the fitted weights over the periods of X.
-
-        The weights are held constant, that is rebalanced every period; for drifting holdings see the backtest.
-
-        Parameters
-        ----------
-        X : array-like or DataFrame of shape (n_periods, n_assets)
-            Simple returns of the assets, per period.
-
-        Returns
-        -------
-        Portfolio
-            Array-like: its own returns. Knows its benchmark where `benchmark_weights` is given.
-        """
-        check_is_fitted(self)
-        values = self._validated(X, reset=False)
-        names = self._names(X)
-        # scikit-learn compares names that are strings; numbers as names are compared here.
-        if hasattr(X, "columns") and self._column_names not in (None, asset_names(X.columns, len(names))):
-            raise ValueError(f"The columns of X are not those of fit, in the same order: {self._column_names[:5]}, ...")
-        warn_if_prices(values, names)
-        portfolio = Portfolio(X if hasattr(X, "columns") else values, self.weights_)
-        weights = self.benchmark_weights_
-        return portfolio if weights is None else portfolio.relative_to(benchmark_weights=weights)
 
     def fit_predict(self, X: Any, y: Any = None, **fit_params: Any) -> Portfolio:
         """Fit, and hold the weights over the same periods: the portfolio in sample."""
@@ -100,8 +72,8 @@ class PortfolioEstimator(NamedTermsMixin, BaseEstimator):
             objective=[],
             portfolio=portfolio,
             active=active,
-            lower=_bound(self.min_weights, names, "min_weights", usual=0.0, none=-np.inf),
-            upper=_bound(self.max_weights, names, "max_weights", usual=1.0, none=np.inf),
+            lower=checked_bound(self.min_weights, names, "min_weights", usual=0.0, none=-np.inf),
+            upper=checked_bound(self.max_weights, names, "max_weights", usual=1.0, none=np.inf),
             budget=_budget(self.budget),
             constraints=self._limits(),
             benchmark_weights=benchmark_weights,
@@ -133,9 +105,8 @@ class PortfolioEstimator(NamedTermsMixin, BaseEstimator):
 
     def _keep(self, solution: Solution, problem: Problem, X: Any) -> Self:
         self.solution_ = solution
-        self.weights_ = self.solution_.weights
-        self._column_names = problem.names if hasattr(X, "columns") else None
-        return self
+        self.cost_ = _cost_at(problem, solution.weights)
+        return self._hold(solution.weights, problem.benchmark_weights, X)
 
     def _positions(self, X: Any, y: Any, sample_weight: Any) -> "_Positions":
         """Data as the risks see them, names of the assets, and weights of the benchmark if they are given."""
@@ -150,7 +121,7 @@ class PortfolioEstimator(NamedTermsMixin, BaseEstimator):
             warn_if_prices(target, ["y"], "y")
         names = self._names(X)
         warn_if_prices(values, names)
-        weights = self.benchmark_weights_ = self._benchmark_weights(names, X)
+        weights = self._checked_weights(self._given_weights(X), names)
         by_weights = weights if target is None else None
         target = values @ weights if target is None and weights is not None else target
         if sample_weight is not None:
@@ -177,7 +148,7 @@ class PortfolioEstimator(NamedTermsMixin, BaseEstimator):
             raise ValueError("The rows and columns of the covariance matrix must have the same names in one order.")
         matrix = check_covariance(self._validated(sigma, reset=True), "The covariance matrix")
         names = self._names(sigma)
-        weights = self.benchmark_weights_ = self._benchmark_weights(names, None)
+        weights = self._checked_weights(self._given_weights(None), names)
         if weights is None and self._needs_benchmark:
             raise ValueError(
                 "covariance='precomputed' needs benchmark_weights: without returns there is no other benchmark."
@@ -185,38 +156,12 @@ class PortfolioEstimator(NamedTermsMixin, BaseEstimator):
         active = None if weights is None else Position(None, benchmark_weights=weights, covariance=matrix)
         return _Positions(Position(None, covariance=matrix), active, names, weights)
 
-    def _validated(self, X: Any, *, reset: bool, **y: Any) -> Any:
-        """Validation by scikit-learn, with the place of a NaN or infinity."""
-        if reset:
-            _refuse_repeated_columns(X)
-        numeric = {"y_numeric": True} if y.get("y") is not None else {}
-        try:
-            with np.errstate(invalid="ignore"):  # a sum over both infinities, on the way to their refusal
-                return validate_data(self, X, dtype=np.float64, reset=reset, **y, **numeric)
-        except ValueError:
-            refuse_non_finite(X)
-            if y.get("y") is not None:
-                refuse_non_finite(y["y"], "y")
-            raise
-
-    def _names(self, X: Any) -> list[str]:
-        names = getattr(self, "feature_names_in_", None)
-        return asset_names(getattr(X, "columns", None) if names is None else names, self.n_features_in_)
-
-    def _benchmark_weights(self, names: list[str], X: Any) -> Array | None:
-        weights = self.benchmark_weights
-        if weights is None:
-            return None
-        if isinstance(weights, pd.DataFrame):
-            weights = _last_known(weights, getattr(X, "index", None))
-        return finite_per_asset(weights, names, "benchmark_weights")
-
 
 # Names of the summands that are costs begin with it.
 _COST = "costs__"
 
 
-def cost_at(problem: Problem, w: Array) -> float:
+def _cost_at(problem: Problem, w: Array) -> float:
     """Costs at given weights, in units of the objective."""
     return float(sum(c * f.value(w) for name, c, f in problem.objective if name.startswith(_COST)))
 
@@ -235,39 +180,6 @@ def checked_risk(risk: Any) -> Risk:
     if not isinstance(risk, Risk):
         raise TypeError(f"risk must be a risk such as trackfolio.risks.StandardDeviation(), got {risk!r}.")
     return risk
-
-
-def _refuse_repeated_columns(X: Any) -> None:
-    columns = getattr(X, "columns", None)
-    if isinstance(columns, pd.Index) and not columns.is_unique:
-        name = columns[columns.duplicated()][0]
-        raise ValueError(f"X has two columns with the name {name!r}; names must tell assets apart.")
-
-
-def _last_known(table: pd.DataFrame, dates: Any) -> pd.Series:
-    """Row of a date-indexed table on or before the last date of X."""
-    if not isinstance(dates, pd.DatetimeIndex) or not isinstance(table.index, pd.DatetimeIndex):
-        raise ValueError(
-            "benchmark_weights as a DataFrame needs dates as its index, and dates as the index of X; or "
-            "give one row of it."
-        )
-    last = dates.max()
-    if (table.index.tz is None) != (dates.tz is None):
-        raise ValueError("The dates of benchmark_weights and of X must both have a time zone, or both have none.")
-    if table.empty or not table.index.is_unique:
-        raise ValueError("benchmark_weights as a DataFrame needs rows, and one row a date.")
-    known = table.loc[table.index <= last]
-    if known.empty:
-        raise ValueError(
-            f"benchmark_weights begins at {table.index.min():%Y-%m-%d}, after the last date of X, {last:%Y-%m-%d}."
-        )
-    row: pd.Series = known.loc[known.index.max()]
-    return row
-
-
-def _bound(bound: Any, names: list[str], what: str, *, usual: float, none: float) -> Array:
-    """Bound of each weight: an asset that a dict leaves out has the usual one, and `None` is no bound at all."""
-    return per_asset(bound, names, what, default=none if bound is None else usual)
 
 
 def _budget(budget: Any) -> tuple[float, float]:

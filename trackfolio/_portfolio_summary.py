@@ -1,13 +1,18 @@
 """The table of a portfolio's measures."""
 
+import inspect
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from sklearn.exceptions import UndefinedMetricWarning
+
+import trackfolio.risks as risks
+from trackfolio.risks import Risk
 
 
 @dataclass(frozen=True)
@@ -18,6 +23,7 @@ class _Row:
     method: str
     columns: tuple[str, ...]
     least_periods: int = 1
+    risk: Risk | None = None
 
 
 PER_PERIOD, ANNUALISED, OVERALL = COLUMNS = ("per period", "annualised", "overall")
@@ -29,7 +35,6 @@ _OWN = (
     _Row("volatility", "volatility", _RATE, 2),
     _Row("Sharpe ratio", "sharpe_ratio", _RATE, 2),
     _Row("compounded return", "compounded_return", _TOTAL),
-    _Row("maximum drawdown", "max_drawdown", (OVERALL,)),
     _Row("maximum drawdown, compounded", "max_drawdown", (OVERALL,)),
 )
 _RELATIVE = (
@@ -45,11 +50,29 @@ _RELATIVE = (
 _BY_WEIGHTS = (_Row("active share", "active_share", (OVERALL,)),)
 
 
+# Risks of the portfolio's own returns that stand under other names: volatility and its square.
+_KNOWN = ("RootMeanSquare", "StandardDeviation", "Variance")
+
+
+@cache
+def _of_risks() -> list[_Row]:
+    """A row for each risk that needs no parameters: a new one appears by itself."""
+    rows = []
+    for name in risks.__all__:
+        cls = getattr(risks, name)
+        needed = [p for p in inspect.signature(cls).parameters.values() if p.default is p.empty]
+        if cls is not Risk and name not in _KNOWN and not needed:
+            risk = cls()
+            rows.append(_Row(risk.label, "risk", (OVERALL if risk.of_path else PER_PERIOD,), 2, risk))
+    return [*rows, _Row("CVaR 95 % ratio", "ratio", (PER_PERIOD,), 1, risks.CVaR())]
+
+
 def summary_table(portfolio: Any) -> pd.DataFrame:
     """Measures in rows; nan where one is not defined or cannot be annualised."""
     rows = list(_OWN)
     rows += _RELATIVE if portfolio.benchmark is not None else ()
     rows += _BY_WEIGHTS if portfolio.benchmark_weights is not None else ()
+    rows[len(_OWN) : len(_OWN)] = _of_risks()
     with warnings.catch_warnings():
         # What is not defined shows as nan.
         warnings.simplefilter("ignore", UndefinedMetricWarning)
@@ -63,6 +86,8 @@ def _value(portfolio: Any, row: _Row, column: str) -> float:
     unknown = annualised and portfolio.periods_per_year is None
     if column not in row.columns or len(portfolio) < row.least_periods or unknown:
         return float("nan")
+    if row.risk is not None:
+        return float(getattr(portfolio, row.method)(row.risk))
     method: Callable[..., float] = getattr(portfolio, row.method)
     if row.label.endswith(", compounded"):
         return method(compounded=True)

@@ -93,6 +93,12 @@ class Position:
         """Sample mean of each asset's returns."""
         return np.asarray(np.average(self.rows, axis=0, weights=self.sample_weight))
 
+    @property
+    def mean_benchmark_return(self) -> float:
+        """Sample mean of the benchmark's returns."""
+        assert self.y is not None, "only asked of positions against a benchmark by returns"
+        return float(np.average(self.y, weights=self.sample_weight))
+
     @cached_property
     def return_unit(self) -> float:
         """Typical size of the returns, the root mean square of those of all assets; 1 where all are zero."""

@@ -129,10 +129,33 @@ def _first(pulls: list[Array | None] | None) -> Array | None:
 def _lower_bound(problem: Problem, solution: Solution, objective: float) -> float:
     if solution.row_duals is None or not np.isfinite(solution.row_duals).all() or np.isnan(objective):
         return -np.inf
-    w, (A, lower, upper) = solution.weights, problem.linear
-    # A multiplier of a side that does not exist proves nothing; without it, the bound is weaker but true.
-    duals = np.clip(solution.row_duals, np.where(np.isinf(upper), 0, -np.inf), np.where(np.isinf(lower), 0, np.inf))
     priced = lagrangian(problem, solution)
+    bounds = [
+        _bound_at(problem, priced, duals, objective, solution.weights)
+        for duals in _tried(problem, priced, solution.row_duals)
+    ]
+    return max(bounds)
+
+
+def _tried(problem: Problem, priced: Lagrangian, duals: Array) -> Iterator[Array]:
+    """Multipliers of the rows as they were returned, and with that of the budget set to where the bound is best.
+
+    If all slopes are a trifle too low, each weight would take its largest value, whatever the budget is.
+    """
+    A, lower, upper = problem.linear
+    # A multiplier of a side that does not exist proves nothing; without it, the bound is weaker but true.
+    duals = np.clip(duals, np.where(np.isinf(upper), 0, -np.inf), np.where(np.isinf(lower), 0, np.inf))
+    yield duals
+    if lower[0] == upper[0] and np.isfinite(problem.lower).all() and np.isfinite(problem.upper).all():
+        slope = priced.slope - A.T @ duals
+        order = np.argsort(slope)
+        filled = problem.lower.sum() + np.cumsum((problem.upper - problem.lower)[order])
+        last = min(int(np.searchsorted(filled, lower[0])), len(order) - 1)
+        yield duals + np.eye(1, len(duals))[0] * slope[order[last]]
+
+
+def _bound_at(problem: Problem, priced: Lagrangian, duals: Array, objective: float, w: Array) -> float:
+    A, lower, upper = problem.linear
     slope = priced.slope - A.T @ duals
     sides = np.where(duals > 0, lower, np.where(duals < 0, upper, 0.0))
     minima = _minima(problem, priced.sums, slope)

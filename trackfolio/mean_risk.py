@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.utils.validation import _check_sample_weight, check_consistent_length, check_is_fitted, column_or_1d
 
-from trackfolio._base import PortfolioEstimator, checked_risk, cost_at
+from trackfolio._base import PortfolioEstimator, checked_risk
 from trackfolio._constraint import Constraint
 from trackfolio._dinkelbach import largest_ratio, ratio_problem
 from trackfolio._expected_returns import given_returns
@@ -157,11 +157,8 @@ class MeanRisk(PortfolioEstimator):
         problem = self._problem(X, y, previous_weights, sample_weight)
         if isinstance(self._goal, MaxRatio):
             found = largest_ratio(problem, self._risk_of(problem), problem.objective, self.solver)
-            self._keep(found, problem, X)
-        else:
-            self._solve(problem, X)
-        self.cost_ = cost_at(problem, self.weights_)
-        return self
+            return self._keep(found, problem, X)
+        return self._solve(problem, X)
 
     def make_problem(
         self,
@@ -337,5 +334,4 @@ def _to_beat(goal: Objective, problem: Problem) -> float:
     active = problem.require_active("MaxRatio(active=True)")
     if active.benchmark_weights is not None:
         return float(problem.require_expected_returns("MaxRatio") @ active.benchmark_weights)
-    assert active.y is not None, "a benchmark is given by its weights or by its returns"
-    return float(np.average(active.y, weights=active.sample_weight))
+    return active.mean_benchmark_return

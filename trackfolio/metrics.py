@@ -26,6 +26,7 @@ from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.utils import check_array, check_consistent_length
 
 from trackfolio._frequency import check_periods_per_year
+from trackfolio._moments import centred, is_noise, slope_on
 from trackfolio._paths import growth
 from trackfolio._validation import Array, check_same_index
 from trackfolio._weight_measures import active_share, ex_ante_tracking_error, turnover
@@ -44,9 +45,6 @@ __all__ = [
     "tracking_rmse",
     "turnover",
 ]
-
-# Dispersion below this share of the largest return is rounding of the returns, not risk.
-_NOISE = 100 * np.finfo(np.float64).eps
 
 
 def tracking_rmse(
@@ -233,7 +231,7 @@ def information_ratio(
     """
     active, benchmark, portfolio, s = _active(y_true, y_pred, sample_weight)
     deviation = StandardDeviation().value(active, s)
-    if _is_noise(deviation, benchmark, portfolio):
+    if is_noise(deviation, benchmark, portfolio):
         return _undefined("information ratio", "the active return is constant")
     return float(np.average(active, weights=s)) / deviation * math.sqrt(_periods(periods_per_year))
 
@@ -258,8 +256,8 @@ def beta(y_true: npt.ArrayLike, y_pred: npt.ArrayLike, *, sample_weight: npt.Arr
     2.0
     """
     _, benchmark, portfolio, s = _active(y_true, y_pred, sample_weight)
-    slope = _slope(benchmark, portfolio, s)
-    return _undefined("beta", "the benchmark's return is constant") if slope is None else slope
+    slope = slope_on(benchmark, portfolio, s)
+    return _undefined("beta", "the benchmark's return is constant") if slope is None else float(slope)
 
 
 def alpha(
@@ -292,7 +290,7 @@ def alpha(
     0.01
     """
     _, benchmark, portfolio, s = _active(y_true, y_pred, sample_weight)
-    slope = _slope(benchmark, portfolio, s)
+    slope = slope_on(benchmark, portfolio, s)
     if slope is None:
         return _undefined("alpha", "the benchmark's return is constant")
     intercept = np.average(portfolio, weights=s) - slope * np.average(benchmark, weights=s)
@@ -324,9 +322,9 @@ def squared_correlation(
     1.0
     """
     _, benchmark, portfolio, s = _active(y_true, y_pred, sample_weight)
-    b, p = _centred(benchmark, s), _centred(portfolio, s)
+    b, p = centred(benchmark, s), centred(portfolio, s)
     variance = [float(np.average(c * c, weights=s)) for c in (b, p)]
-    if _is_noise(math.sqrt(variance[0]), benchmark) or _is_noise(math.sqrt(variance[1]), portfolio):
+    if is_noise(math.sqrt(variance[0]), benchmark) or is_noise(math.sqrt(variance[1]), portfolio):
         return _undefined("squared correlation", "a return is constant")
     # One root at a time: the product of two variances of tiny returns would underflow.
     correlation = np.average(b * p, weights=s) / math.sqrt(variance[0]) / math.sqrt(variance[1])
@@ -367,12 +365,11 @@ def _periods(periods_per_year: float | None) -> float:
     return check_periods_per_year(periods_per_year) or 1.0
 
 
-def _centred(returns: Array, s: Array | None) -> Array:
-    return np.asarray(returns - np.average(returns, weights=s))
-
-
-def _is_noise(deviation: float, *returns: Array) -> bool:
-    return bool(deviation <= _NOISE * max(np.abs(r).max() for r in returns))
+def return_ratio(returns: Array, risk: float, risk_free_rate: float) -> float:
+    """Mean return above the risk-free rate per unit of a risk; nan (and a warning) where the risk is 0."""
+    if is_noise(abs(risk), returns):
+        return _undefined("ratio", "the risk is 0")
+    return (float(np.mean(returns)) - risk_free_rate) / risk
 
 
 def _undefined(measure: str, why: str) -> float:
@@ -382,12 +379,3 @@ def _undefined(measure: str, why: str) -> float:
         stacklevel=3,
     )
     return float("nan")
-
-
-def _slope(benchmark: Array, portfolio: Array, s: Array | None) -> float | None:
-    """Beta, or None where the benchmark's return is constant."""
-    b, p = _centred(benchmark, s), _centred(portfolio, s)
-    variance = float(np.average(b * b, weights=s))
-    if _is_noise(math.sqrt(variance), benchmark):
-        return None
-    return float(np.average(b * p, weights=s)) / variance

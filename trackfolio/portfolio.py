@@ -16,7 +16,7 @@ from trackfolio._portfolio_html import held_assets, period_text, portfolio_html
 from trackfolio._portfolio_input import benchmark_returns, returns_matrix
 from trackfolio._portfolio_summary import summary_table
 from trackfolio._validation import Array, asset_names, finite_per_asset
-from trackfolio.risks import StandardDeviation
+from trackfolio.risks import Risk, StandardDeviation
 
 __all__ = ["Portfolio"]
 
@@ -313,12 +313,21 @@ class Portfolio(ArrayLike):
             pair = (self.weights, self.benchmark_weights)
         return metrics.ex_ante_tracking_error(*pair, covariance, periods_per_year=self._m(annualised))
 
+    def risk(self, risk: Risk, *, active: bool = False) -> float:
+        """Any risk of the returns per period, or of the active returns: see :mod:`trackfolio.risks`."""
+        return risk.value(self.active_returns.to_numpy() if active else self._returns)
+
+    def ratio(self, risk: Risk, risk_free_rate: float = 0.0, *, active: bool = False) -> float:
+        """(mean - risk-free rate) / risk, per period: with `CVaR` the CVaR ratio; nan where the risk is 0."""
+        returns = self.active_returns.to_numpy() if active else self._returns
+        return metrics.return_ratio(returns, risk.value(returns), risk_free_rate)
+
     def summary(self) -> pd.DataFrame:
         """Return all measures: a row each, in columns "per period", "annualised" and "overall".
 
         Measures relative to the benchmark are there if it is, the active share if its weights
         are. nan stands where a measure has no such form, is not defined, or cannot be annualised
-        because the number of periods a year is unknown. The Sharpe ratio has risk-free rate 0.
+        because the number of periods a year is unknown. Ratios have risk-free rate 0.
         """
         return summary_table(self)
 

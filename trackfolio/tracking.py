@@ -55,6 +55,8 @@ class MinTrackingError(RegressorMixin, PortfolioEstimator):
         Weights.
     solution_ : Solution
         Objective, lower bound, gap, multipliers, solver, iterations and seconds.
+    cost_ : float
+        Costs at the weights, in units of the risk.
     benchmark_weights_ : ndarray of shape (n_assets,) or None
         Weights of the benchmark that were used, if there were any.
     n_features_in_ : int

@@ -31,9 +31,78 @@ class MaxTurnover(Constraint):
 
     def limits(self, problem: Any) -> list[Limit]:
         """The limit as data."""
-        most = limit(self.limit, "MaxTurnover.limit", np.inf)
-        if not 0 <= most < np.inf:
-            raise ValueError(f"MaxTurnover.limit must be a number of at least 0, and finite, got {self.limit!r}.")
+        most = _positive(self.limit, "MaxTurnover.limit")
         previous = problem.require_previous_weights("MaxTurnover")
         half = np.full(len(previous), 0.5)
         return [Limit([(1.0, AbsoluteSum(half, half, previous))], most)]
+
+
+class MaxActiveShare(Constraint):
+    """Limit on the active share, ``½ Σ |w_i - w_b,i| <= limit``; needs `benchmark_weights`.
+
+    Parameters
+    ----------
+    limit : float
+        Largest active share: 0 is the benchmark itself, 1 a long-only portfolio that holds nothing of it.
+
+    References
+    ----------
+    Cremers & Petajisto (2009), How active is your fund manager?, Review of Financial Studies 22.
+
+    Examples
+    --------
+    >>> from trackfolio.constraints import MaxActiveShare
+    >>> near_the_index = MaxActiveShare(0.2)
+    """
+
+    def __init__(self, limit: float) -> None:
+        self.limit = limit
+
+    def limits(self, problem: Any) -> list[Limit]:
+        """The limit as data."""
+        benchmark = problem.require_benchmark_weights("MaxActiveShare")
+        half = np.full(len(benchmark), 0.5)
+        return [Limit([(1.0, AbsoluteSum(half, half, benchmark))], _positive(self.limit, "MaxActiveShare.limit"))]
+
+
+class MaxLeverage(Constraint):
+    """Limits on the gross exposure, and on the long and the short side.
+
+    ``Σ |w_i| <= gross``, ``Σ max(w_i, 0) <= long``, ``Σ max(-w_i, 0) <= short``. The weights need room for shorts:
+    set `min_weights` below 0.
+
+    Parameters
+    ----------
+    gross, long, short : float or None, default=None
+        Limits as shares of the invested amount; None for none. A 130/30 portfolio has ``long=1.3, short=0.3``.
+
+    Examples
+    --------
+    >>> from trackfolio.constraints import MaxLeverage
+    >>> of_130_30 = MaxLeverage(long=1.3, short=0.3)
+    """
+
+    def __init__(self, gross: float | None = None, long: float | None = None, short: float | None = None) -> None:
+        self.gross = gross
+        self.long = long
+        self.short = short
+
+    def limits(self, problem: Any) -> list[Limit]:
+        """The limits as data."""
+        one = np.ones(len(problem.names))
+        sides = {"gross": (one, one), "long": (one, 0 * one), "short": (0 * one, one)}
+        given = {side: getattr(self, side) for side in sides if getattr(self, side) is not None}
+        if not given:
+            raise ValueError("MaxLeverage needs a limit: gross, long or short.")
+        return [
+            Limit([(1.0, AbsoluteSum(*sides[side], 0 * one))], _positive(value, f"MaxLeverage.{side}"))
+            for side, value in given.items()
+        ]
+
+
+def _positive(value: Any, what: str) -> float:
+    """Return a finite number of at least 0."""
+    number = limit(value, what, np.inf)
+    if not 0 <= number < np.inf:
+        raise ValueError(f"{what} must be a number of at least 0, and finite, got {value!r}.")
+    return number

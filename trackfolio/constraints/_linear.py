@@ -1,6 +1,5 @@
 """Linear limits."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -8,7 +7,8 @@ import pandas as pd
 import scipy.sparse as sp
 
 from trackfolio._constraint import Constraint, Rows
-from trackfolio._validation import Array, finite_per_asset, limit, per_asset, unknown_name
+from trackfolio._moments import slope_on
+from trackfolio._validation import finite_per_asset, limit, per_asset, unknown_name
 
 
 class LinearConstraint(Constraint):
@@ -88,69 +88,6 @@ class Exposure(Constraint):
         return Rows(x[None, :], lower + of_benchmark, upper + of_benchmark)
 
 
-class GroupBounds(Constraint):
-    """Limits on the sum of the weights of groups of assets: sectors, countries, ratings, ...
-
-    Parameters
-    ----------
-    groups : array-like of shape (n_assets,), dict or Series by asset name
-        Group of each asset; `None` for an asset in no group. Every asset must be there.
-    lower, upper : float, dict or Series by group, default=None
-        Limits of each group; a scalar holds for all of them, a group that a dict leaves out has no limit.
-
-    Examples
-    --------
-    >>> from trackfolio.constraints import GroupBounds
-    >>> sectors = GroupBounds(["tech", "tech", "oil"], lower={"oil": 0.1}, upper=0.7)
-    """
-
-    def __init__(self, groups: Any, lower: Any = None, upper: Any = None) -> None:
-        self.groups = groups
-        self.lower = lower
-        self.upper = upper
-
-    def rows(self, problem: Any) -> Rows:
-        """Linear limits, one row a group."""
-        labels = self._labels(problem.names)
-        known = list(dict.fromkeys(label for label in labels if label is not None))
-        if self.lower is None and self.upper is None:
-            raise ValueError("GroupBounds has neither lower nor upper limits; it would have no effect.")
-        A = np.array([[label == group for label in labels] for group in known], dtype=np.float64).reshape(
-            len(known), len(labels)
-        )
-        return Rows(
-            A,
-            self._limits(self.lower, known, "lower", -np.inf),
-            self._limits(self.upper, known, "upper", np.inf),
-        )
-
-    def _labels(self, names: list[str]) -> list[str | None]:
-        if self.groups is None or isinstance(self.groups, str):
-            raise ValueError(f"GroupBounds.groups must give one label per asset, got {self.groups!r}.")
-        if isinstance(self.groups, pd.Series) and not self.groups.index.is_unique:
-            twice = self.groups.index[self.groups.index.duplicated()][0]
-            raise ValueError(f"GroupBounds.groups names the asset {twice!r} twice.")
-        if isinstance(self.groups, Mapping | pd.Series):
-            by_name = {str(k): v for k, v in self.groups.items()}
-            for name in by_name:
-                if name not in names:
-                    raise unknown_name("GroupBounds.groups", name, names)
-            missing = [name for name in names if name not in by_name]
-            if missing:
-                raise ValueError(
-                    f"GroupBounds.groups leaves out {missing[:5]}; give these assets a group, or None for no group."
-                )
-            values = [by_name[name] for name in names]
-        else:
-            values = list(self.groups)
-            if len(values) != len(names):
-                raise ValueError(f"GroupBounds.groups has {len(values)} labels for {len(names)} assets.")
-        return [None if pd.isna(value) else str(value) for value in values]
-
-    def _limits(self, limits: Any, known: list[str], side: str, default: float) -> Array:
-        return per_asset(limits, known, f"GroupBounds.{side}", default=default, kind="group")
-
-
 class ActiveBounds(Constraint):
     """Limits on each active weight ``w_i - w_b,i``; needs `benchmark_weights`.
 
@@ -175,3 +112,47 @@ class ActiveBounds(Constraint):
         lower = per_asset(self.lower, problem.names, "ActiveBounds.lower", default=-np.inf)
         upper = per_asset(self.upper, problem.names, "ActiveBounds.upper", default=np.inf)
         return Rows(sp.eye_array(len(benchmark), format="csr"), benchmark + lower, benchmark + upper)
+
+
+class BetaBounds(Constraint):
+    r"""Limits on the beta of the portfolio to its benchmark, in the sample that is fitted.
+
+    .. math:: lower \le \frac{cov(Xw, y)}{var(y)} = \sum_i w_i \beta_i \le upper
+
+    An active manager who seeks an excess return at the least tracking error ends up with a portfolio of more risk
+    than the benchmark, with a beta above 1 as a rule [1]_; a band on beta mends that.
+
+    Parameters
+    ----------
+    lower, upper : float, default=-inf and inf
+        Limits of beta; equal ones fix it.
+
+    References
+    ----------
+    .. [1] Roll (1992), A mean/variance analysis of tracking error, Journal of Portfolio Management 18.
+
+    Examples
+    --------
+    >>> from trackfolio.constraints import BetaBounds
+    >>> neutral = BetaBounds(1, 1)
+    """
+
+    def __init__(self, lower: float = -np.inf, upper: float = np.inf) -> None:
+        self.lower = lower
+        self.upper = upper
+
+    def rows(self, problem: Any) -> Rows:
+        """Linear limits: one row of the betas of the assets."""
+        active = problem.require_active("BetaBounds")
+        if active.y is None:
+            raise ValueError(
+                "BetaBounds needs returns; with covariance='precomputed' use Exposure(betas, lower, upper)."
+            )
+        betas = slope_on(active.y, active.rows, active.sample_weight)
+        if betas is None:
+            raise ValueError("BetaBounds is not defined: the benchmark's return is constant.")
+        return Rows(
+            betas[None, :],
+            limit(self.lower, "BetaBounds.lower", -np.inf),
+            limit(self.upper, "BetaBounds.upper", np.inf),
+        )

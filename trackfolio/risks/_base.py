@@ -50,6 +50,8 @@ class Risk(Term):
     least_value = -np.inf
     #: Power by which the risk grows with the returns: ``value(c * r) == c**degree * value(r)``; None where none does.
     degree: float | None = None
+    #: The order of the periods matters, and the risk is of all of them rather than per period.
+    of_path = False
 
     @abstractmethod
     def expression(self, returns: Any, sample_weight: Array | None = None) -> Any:

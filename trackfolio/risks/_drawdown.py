@@ -26,17 +26,18 @@ class _DrawdownRisk(Risk):
 
     degree = 1.0
     least_value = 0.0
+    of_path = True
 
     @property
     @abstractmethod
     def _of_drawdowns(self) -> Risk:
         """The risk that is taken of minus the drawdowns."""
 
-    def value(self, returns: npt.ArrayLike) -> float:
+    def value(self, returns: npt.ArrayLike) -> float:  # type: ignore[override]  # weights have no meaning
         """Risk of the drawdowns, in units of returns."""
         return self._of_drawdowns.value(-drawdowns(sample(returns)[0]))
 
-    def expression(self, returns: Any) -> Any:
+    def expression(self, returns: Any) -> Any:  # type: ignore[override]
         """Risk of the drawdowns, with a variable for each of them."""
         import cvxpy as cp
 
@@ -57,7 +58,7 @@ class _DrawdownRisk(Risk):
 
 def _ends(q: Array) -> Array:
     """How much of each period's weight ends with it."""
-    return np.maximum(q - np.append(q[1:], 0.0), 0.0)
+    return np.asarray(np.maximum(q - np.append(q[1:], 0.0), 0.0))
 
 
 def _capped(q: Array, cap: float) -> Array:
@@ -83,11 +84,16 @@ class MaxDrawdown(_DrawdownRisk):
     """
 
     @property
+    def label(self) -> str:
+        """What tables call the risk."""
+        return "maximum drawdown"
+
+    @property
     def _of_drawdowns(self) -> Risk:
         return WorstRealization()
 
     def _priced(self, q: Array) -> Array:
-        return q / max(1.0, float(_ends(q).sum()))
+        return np.asarray(q / max(1.0, float(_ends(q).sum())))
 
 
 class AverageDrawdown(_DrawdownRisk):
@@ -167,7 +173,7 @@ class CDaR(_DrawdownTail):
 
     def _priced(self, q: Array) -> Array:
         capped = _capped(q, 1 / ((1 - self._level) * len(q)))
-        return capped / max(1.0, float(_ends(capped).sum()))
+        return np.asarray(capped / max(1.0, float(_ends(capped).sum())))
 
 
 class EDaR(_DrawdownTail):
@@ -199,10 +205,20 @@ class EDaR(_DrawdownTail):
     def _priced(self, q: Array) -> Array:
         q = q / max(1.0, float(_ends(q).sum()))
         ends, p = _ends(q), np.full(len(q), 1 / len(q))
-        weights = ends + (1 - ends.sum()) * p
-        near = weights_near(weights, p, -np.log(1 - self._level))
+        # Weights above the ends with the least entropy are filled up to one level.
+        near = weights_near(_filled(ends), p, -np.log(1 - self._level))
         share = np.divide(near, ends, out=np.full(len(q), np.inf), where=ends > 0)
         return np.asarray(q * min(1.0, float(share.min())))
+
+
+def _filled(ends: Array) -> Array:
+    """Weights of sum 1: each the larger of its end and one level."""
+    ordered = np.sort(ends)
+    above = np.append(np.cumsum(ordered[::-1])[::-1], 0.0)[1:]
+    # Level at which the k + 1 smallest are filled up and the others stay.
+    levels = (1 - above) / np.arange(1, len(ends) + 1)
+    k = int(np.argmax(np.append(ordered[1:], np.inf) >= levels))
+    return np.asarray(np.maximum(ends, levels[k]))
 
 
 class UlcerIndex(_DrawdownRisk):
@@ -226,4 +242,4 @@ class UlcerIndex(_DrawdownRisk):
         return RootMeanSquare()
 
     def _priced(self, q: Array) -> Array:
-        return q / max(1.0, float(np.sqrt(len(q)) * np.linalg.norm(_ends(q))))
+        return np.asarray(q / max(1.0, float(np.sqrt(len(q)) * np.linalg.norm(_ends(q)))))

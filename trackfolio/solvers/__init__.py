@@ -3,7 +3,7 @@
 import dataclasses
 import time
 
-from trackfolio._functions import Summand
+from trackfolio._functions import Linear, Summand
 from trackfolio._validation import warn
 from trackfolio.certificate import certify
 from trackfolio.exceptions import (
@@ -176,4 +176,6 @@ def _reachable(problem: Problem, name: str) -> str:
         least, _ = find(dataclasses.replace(problem, objective=objective, constraints=others))
     except OptimizationError:
         return ""  # the others alone contradict one another, or no least value was found
+    if isinstance(limits[0].summands[0][1], Linear):  # a limit from below on the net return
+        return f"The largest reachable {name} is {-least.objective:.6g}; {-limits[0].bound:.6g} was asked for."
     return f"The smallest reachable {name} is {least.objective:.6g}; {limits[0].bound:.6g} was asked for."

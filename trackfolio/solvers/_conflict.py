@@ -1,6 +1,7 @@
 """Which limits contradict one another."""
 
 import dataclasses
+import warnings
 
 import numpy as np
 import scipy.optimize
@@ -60,7 +61,9 @@ def _cone_feasible(problem: Problem) -> bool:
 
     program = cone_form(problem, with_objective=False).program
     try:
-        program.solve(solver=cp.CLARABEL)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Solution may be inaccurate", UserWarning)
+            program.solve(solver=cp.CLARABEL)
     except cp.SolverError:
         return True  # undecided: a limit is only blamed for what was shown
     return program.status not in ("infeasible", "infeasible_inaccurate")

@@ -1,0 +1,108 @@
+"""What all fitted portfolios share: assets by name, and weights that are held over returns."""
+
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from trackfolio._validation import Array, asset_names, finite_per_asset, per_asset, refuse_non_finite, warn_if_prices
+from trackfolio.portfolio import Portfolio
+
+
+class PortfolioHolder(BaseEstimator):
+    """An estimator whose fit ends with weights."""
+
+    benchmark_weights: Any
+
+    def predict(self, X: Any) -> Portfolio:
+        """Hold the fitted weights over the periods of X.
+
+        The weights are held constant, that is rebalanced every period; for drifting holdings see the backtest.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_periods, n_assets)
+            Simple returns of the assets, per period.
+
+        Returns
+        -------
+        Portfolio
+            Array-like: its own returns. Knows its benchmark where `benchmark_weights` is given.
+        """
+        check_is_fitted(self)
+        values = self._validated(X, reset=False)
+        names = self._names(X)
+        # scikit-learn compares names that are strings; numbers as names are compared here.
+        if hasattr(X, "columns") and self._column_names not in (None, asset_names(X.columns, len(names))):
+            raise ValueError(f"The columns of X are not those of fit, in the same order: {self._column_names[:5]}, ...")
+        warn_if_prices(values, names)
+        portfolio = Portfolio(X if hasattr(X, "columns") else values, self.weights_)
+        weights = self.benchmark_weights_
+        return portfolio if weights is None else portfolio.relative_to(benchmark_weights=weights)
+
+    def _validated(self, X: Any, *, reset: bool, **y: Any) -> Any:
+        """Validation by scikit-learn, with the place of a NaN or infinity."""
+        if reset:
+            _refuse_repeated_columns(X)
+        numeric = {"y_numeric": True} if y.get("y") is not None else {}
+        try:
+            with np.errstate(invalid="ignore"):  # a sum over both infinities, on the way to their refusal
+                return validate_data(self, X, dtype=np.float64, reset=reset, **y, **numeric)
+        except ValueError:
+            refuse_non_finite(X)
+            if y.get("y") is not None:
+                refuse_non_finite(y["y"], "y")
+            raise
+
+    def _names(self, X: Any) -> list[str]:
+        names = getattr(self, "feature_names_in_", None)
+        return asset_names(getattr(X, "columns", None) if names is None else names, self.n_features_in_)
+
+    def _given_weights(self, X: Any) -> Any:
+        """Weights of the benchmark as they were given, or the row of a table that the dates of X point to."""
+        weights = self.benchmark_weights
+        return _last_known(weights, getattr(X, "index", None)) if isinstance(weights, pd.DataFrame) else weights
+
+    def _checked_weights(self, weights: Any, names: list[str]) -> Array | None:
+        return None if weights is None else finite_per_asset(weights, names, "benchmark_weights")
+
+    def _hold(self, weights: Array, benchmark_weights: Array | None, X: Any) -> Self:
+        """Keep plain arrays."""
+        self.weights_, self.benchmark_weights_ = weights, benchmark_weights
+        self._column_names = self._names(X) if hasattr(X, "columns") else None
+        return self
+
+
+def _refuse_repeated_columns(X: Any) -> None:
+    columns = getattr(X, "columns", None)
+    if isinstance(columns, pd.Index) and not columns.is_unique:
+        name = columns[columns.duplicated()][0]
+        raise ValueError(f"X has two columns with the name {name!r}; names must tell assets apart.")
+
+
+def _last_known(table: pd.DataFrame, dates: Any) -> pd.Series:
+    """Row of a date-indexed table on or before the last date of X."""
+    if not isinstance(dates, pd.DatetimeIndex) or not isinstance(table.index, pd.DatetimeIndex):
+        raise ValueError(
+            "benchmark_weights as a DataFrame needs dates as its index, and dates as the index of X; or "
+            "give one row of it."
+        )
+    last = dates.max()
+    if (table.index.tz is None) != (dates.tz is None):
+        raise ValueError("The dates of benchmark_weights and of X must both have a time zone, or both have none.")
+    if table.empty or not table.index.is_unique:
+        raise ValueError("benchmark_weights as a DataFrame needs rows, and one row a date.")
+    known = table.loc[table.index <= last]
+    if known.empty:
+        raise ValueError(
+            f"benchmark_weights begins at {table.index.min():%Y-%m-%d}, after the last date of X, {last:%Y-%m-%d}."
+        )
+    row: pd.Series = known.loc[known.index.max()]
+    return row
+
+
+def checked_bound(bound: Any, names: list[str], what: str, *, usual: float, none: float) -> Array:
+    """Bound of each weight: an asset that a dict leaves out has the usual one, and `None` is no bound at all."""
+    return per_asset(bound, names, what, default=none if bound is None else usual)

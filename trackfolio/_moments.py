@@ -1,0 +1,31 @@
+"""Deviations from the mean, and the slope of one series of returns on another."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from trackfolio._validation import Array
+
+# Dispersion below this share of the largest return is rounding of the returns, not risk.
+_NOISE = 100 * np.finfo(np.float64).eps
+
+
+def centred(returns: Array, s: Array | None) -> Array:
+    """Returns less their (weighted) mean."""
+    return np.asarray(returns - np.average(returns, axis=0, weights=s))
+
+
+def is_noise(deviation: float, *returns: Array) -> bool:
+    """Whether a deviation is no more than rounding of the returns."""
+    return bool(deviation <= _NOISE * max(np.abs(r).max() for r in returns))
+
+
+def slope_on(benchmark: Array, returns: Array, s: Array | None) -> Any:
+    """Beta of returns, a series or one in each column, or None where the benchmark's return is constant."""
+    b = centred(benchmark, s)
+    weighted = b / b.size if s is None else b * (s / s.sum())
+    variance = float(weighted @ b)
+    if is_noise(math.sqrt(variance), benchmark):
+        return None
+    return weighted @ centred(returns, s) / variance

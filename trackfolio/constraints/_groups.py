@@ -1,0 +1,137 @@
+"""Limits on groups of assets."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from trackfolio._constraint import Constraint, Rows
+from trackfolio._validation import Array, limit, per_asset, unknown_name
+
+
+class _OfGroups(Constraint):
+    """A constraint with a label for each asset."""
+
+    groups: Any
+
+    def _members(self, names: list[str]) -> dict[str, Array]:
+        """Ones for the assets of each group."""
+        labels = self._labels(names)
+        known = dict.fromkeys(label for label in labels if label is not None)
+        return {group: np.array([label == group for label in labels], dtype=np.float64) for group in known}
+
+    def _labels(self, names: list[str]) -> list[str | None]:
+        who = type(self).__name__
+        if self.groups is None or isinstance(self.groups, str):
+            raise ValueError(f"{who}.groups must give one label per asset, got {self.groups!r}.")
+        if isinstance(self.groups, pd.Series) and not self.groups.index.is_unique:
+            twice = self.groups.index[self.groups.index.duplicated()][0]
+            raise ValueError(f"{who}.groups names the asset {twice!r} twice.")
+        if isinstance(self.groups, Mapping | pd.Series):
+            by_name = {str(k): v for k, v in self.groups.items()}
+            for name in by_name:
+                if name not in names:
+                    raise unknown_name(f"{who}.groups", name, names)
+            missing = [name for name in names if name not in by_name]
+            if missing:
+                raise ValueError(
+                    f"{who}.groups leaves out {missing[:5]}; give these assets a group, or None for no group."
+                )
+            values = [by_name[name] for name in names]
+        else:
+            values = list(self.groups)
+            if len(values) != len(names):
+                raise ValueError(f"{who}.groups has {len(values)} labels for {len(names)} assets.")
+        return [None if pd.isna(value) else str(value) for value in values]
+
+
+class GroupBounds(_OfGroups):
+    r"""Limits on the sum of the weights of groups of assets: sectors, countries, ratings, ...
+
+    .. math::
+
+        lower_g \le \sum_{i \in g} w_i \le upper_g, \qquad\text{active: }
+        lower_g \le \sum_{i \in g} (w_i - w_{b,i}) \le upper_g
+
+    Parameters
+    ----------
+    groups : array-like of shape (n_assets,), dict or Series by asset name
+        Group of each asset; `None` for an asset in no group. Every asset must be there.
+    lower, upper : float, dict or Series by group, default=None
+        Limits of each group; a scalar holds for all of them, a group that a dict leaves out has no limit.
+    active : bool, default=False
+        Limit the groups' active weights, against those of the benchmark; needs `benchmark_weights`.
+
+    Examples
+    --------
+    >>> from trackfolio.constraints import GroupBounds
+    >>> sectors = GroupBounds(["tech", "tech", "oil"], lower={"oil": 0.1}, upper=0.7)
+    """
+
+    def __init__(self, groups: Any, lower: Any = None, upper: Any = None, active: bool = False) -> None:
+        self.groups = groups
+        self.lower = lower
+        self.upper = upper
+        self.active = active
+
+    def rows(self, problem: Any) -> Rows:
+        """Linear limits, one row a group."""
+        if self.lower is None and self.upper is None:
+            raise ValueError("GroupBounds has neither lower nor upper limits; it would have no effect.")
+        members = self._members(problem.names)
+        A = np.array(list(members.values())).reshape(len(members), len(problem.names))
+        benchmark = A @ problem.require_benchmark_weights("GroupBounds(active=True)") if self.active else 0.0
+        lower = per_asset(self.lower, list(members), "GroupBounds.lower", default=-np.inf, kind="group")
+        upper = per_asset(self.upper, list(members), "GroupBounds.upper", default=np.inf, kind="group")
+        return Rows(A, lower + benchmark, upper + benchmark)
+
+
+class GroupRatio(_OfGroups):
+    """Limits on the weight of one group in units of that of another.
+
+    ``lower · weight(other) <= weight(group) <= upper · weight(other)``: where the other group's weight is positive,
+    these are limits on the ratio; written as linear limits, they also hold where it is 0 or below.
+
+    Parameters
+    ----------
+    groups : array-like of shape (n_assets,), dict or Series by asset name
+        Group of each asset; `None` for an asset in no group. Every asset must be there.
+    group, other : str
+        Numerator and denominator.
+    lower, upper : float, default=None
+        Limits of the ratio; None for none.
+
+    Examples
+    --------
+    At most one and a half times as much in stocks as in bonds:
+
+    >>> from trackfolio.constraints import GroupRatio
+    >>> mix = GroupRatio(["stock", "stock", "bond"], "stock", "bond", upper=1.5)
+    """
+
+    def __init__(
+        self, groups: Any, group: str, other: str, lower: float | None = None, upper: float | None = None
+    ) -> None:
+        self.groups = groups
+        self.group = group
+        self.other = other
+        self.lower = lower
+        self.upper = upper
+
+    def rows(self, problem: Any) -> Rows:
+        """Linear limits, one row for each side that is given."""
+        members = self._members(problem.names)
+        for name in (self.group, self.other):
+            if name not in members:
+                raise unknown_name("GroupRatio", name, list(members), kind="group")
+        sides = [(side, getattr(self, side)) for side in ("lower", "upper") if getattr(self, side) is not None]
+        if not sides or self.group == self.other:
+            raise ValueError("GroupRatio needs two different groups, and a lower or an upper limit.")
+        A = []
+        for side, value in sides:
+            ratio = limit(value, f"GroupRatio.{side}", np.nan)
+            if not 0 <= ratio < np.inf:
+                raise ValueError(f"GroupRatio.{side} must be a finite number of at least 0, got {value!r}.")
+            A.append((1 if side == "lower" else -1) * (members[self.group] - ratio * members[self.other]))
+        return Rows(np.array(A), 0.0, np.inf)
