@@ -313,7 +313,7 @@ class TestSummary:
         assert overall["beta"] == portfolio.beta()
         assert overall["squared correlation"] == portfolio.squared_correlation()
         assert overall["active share"] == portfolio.active_share()
-        assert table.notna().sum(axis=1).sum() == 8 * 2 + 2 * 2 + 5
+        assert table.notna().sum(axis=1).sum() == 8 * 2 + 2 * 2 + 4 + 14
 
     def test_only_what_is_known(self, X, y):
         own = Portfolio(X.to_numpy(), W).summary()

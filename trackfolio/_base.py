@@ -52,6 +52,16 @@ class PortfolioEstimator(NamedTermsMixin, PortfolioHolder):
 
     @property
     @abstractmethod
+    def _measured_risk(self) -> Risk:
+        """The risk, or its default."""
+
+    @property
+    @abstractmethod
+    def _risk_is_active(self) -> bool:
+        """Whether the risk is of the active returns."""
+
+    @property
+    @abstractmethod
     def _needs_benchmark(self) -> bool:
         """Whether y or benchmark_weights must be given."""
 
@@ -101,7 +111,10 @@ class PortfolioEstimator(NamedTermsMixin, PortfolioHolder):
 
     def _solve(self, problem: Problem, X: Any) -> Self:
         """Solve, and keep plain arrays."""
-        return self._keep(solve(problem, self.solver), problem, X)
+        return self._keep(self._solution(problem), problem, X)
+
+    def _solution(self, problem: Problem) -> Solution:
+        return solve(problem, self.solver)
 
     def _keep(self, solution: Solution, problem: Problem, X: Any) -> Self:
         self.solution_ = solution

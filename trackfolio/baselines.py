@@ -9,7 +9,7 @@ from scipy.optimize import brentq
 from sklearn.base import RegressorMixin
 
 from trackfolio._holder import PortfolioHolder, checked_bound
-from trackfolio._validation import Array, limit, warn_if_prices
+from trackfolio._validation import Array, check_same_index, limit, warn_if_prices
 from trackfolio.exceptions import InfeasibleError
 
 __all__ = ["BenchmarkReplica", "EqualWeighted"]
@@ -20,8 +20,9 @@ class _Baseline(RegressorMixin, PortfolioHolder):
 
     benchmark_weights: Any = None
 
-    def _assets(self, X: Any) -> list[str]:
-        values = self._validated(X, reset=True)
+    def _assets(self, X: Any, y: Any) -> list[str]:
+        check_same_index(X, y)
+        values = self._validated(X, reset=True) if y is None else self._validated(X, y=y, reset=True)[0]
         names = self._names(X)
         warn_if_prices(values, names)
         return names
@@ -67,13 +68,13 @@ class EqualWeighted(_Baseline):
         X : array-like or DataFrame of shape (n_periods, n_assets)
             Simple returns of the assets.
         y : array-like of shape (n_periods,), optional
-            Not used.
+            Checked, but of no effect.
 
         Returns
         -------
         self : EqualWeighted
         """
-        names = self._assets(X)
+        names = self._assets(X, y)
         budget = limit(self.budget, "budget", np.nan)
         if not np.isfinite(budget):
             raise ValueError(f"budget must be a finite number, got {self.budget!r}.")
@@ -138,7 +139,7 @@ class BenchmarkReplica(_Baseline):
         X : array-like or DataFrame of shape (n_periods, n_assets)
             Simple returns of the assets.
         y : array-like of shape (n_periods,), optional
-            Not used.
+            Checked, but of no effect.
 
         Returns
         -------
@@ -151,7 +152,7 @@ class BenchmarkReplica(_Baseline):
         InfeasibleError
             If no multiple of the benchmark, cut at the bounds, meets the budget.
         """
-        names = self._assets(X)
+        names = self._assets(X, y)
         given = self._given_weights(X)
         self.left_out_ = self._left_out(given, names)
         if self.left_out_:

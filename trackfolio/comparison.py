@@ -63,7 +63,8 @@ def compare(
     ...     "tracker": MinTrackingError().fit(X, y).predict(X),
     ...     "equal": EqualWeighted().fit(X).predict(X),
     ... }
-    >>> compare(portfolios, y, measures=["tracking RMSE", "beta"], sort_by="tracking RMSE").round             tracking RMSE    beta
+    >>> compare(portfolios, y, measures=["tracking RMSE", "beta"], sort_by="tracking RMSE").round(4)
+             tracking RMSE    beta
     tracker         0.0027  0.9761
     equal           0.0052  0.7888
     """

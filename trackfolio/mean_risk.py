@@ -18,6 +18,7 @@ from trackfolio.problem import Problem
 from trackfolio.risks import Risk, RootMeanSquare, Variance
 from trackfolio.risks._base import RiskLimit, call_weighted
 from trackfolio.risks._quadratic import MeanSquare
+from trackfolio.solution import Solution
 
 __all__ = ["MeanRisk"]
 
@@ -154,11 +155,12 @@ class MeanRisk(PortfolioEstimator):
         SolverFailure
             If no solver found weights.
         """
-        problem = self._problem(X, y, previous_weights, sample_weight)
+        return self._solve(self._problem(X, y, previous_weights, sample_weight), X)
+
+    def _solution(self, problem: Problem) -> Solution:
         if isinstance(self._goal, MaxRatio):
-            found = largest_ratio(problem, self._risk_of(problem), problem.objective, self.solver)
-            return self._keep(found, problem, X)
-        return self._solve(problem, X)
+            return largest_ratio(problem, self._risk_of(problem), problem.objective, self.solver)
+        return super()._solution(problem)
 
     def make_problem(
         self,
@@ -232,7 +234,7 @@ class MeanRisk(PortfolioEstimator):
         check_same_index(X, y)
         values, goal = self._validated(X, reset=False), self._goal
         target = y if y is not None or self.benchmark_weights_ is None else values @ self.benchmark_weights_
-        relative = isinstance(goal, MaxRatio) and goal.active
+        relative = self._risk_is_active
         if target is None and (relative or self.tracking_penalty is not None):
             raise ValueError(f"This {type(self).__name__} requires y to be passed, but the target y is None.")
         weights = None if sample_weight is None else _check_sample_weight(sample_weight, values)
@@ -243,7 +245,7 @@ class MeanRisk(PortfolioEstimator):
         if self.tracking_penalty is not None:
             gain -= self.tracking_penalty * MeanSquare().at(active, w)
         # Realised, also where the fit was to an ex-ante risk: that is `value`, not `at`.
-        risk = call_weighted(self._checked_risk.value, measured.returns(w), weights)
+        risk = call_weighted(self._measured_risk.value, measured.returns(w), weights)
         if not isinstance(goal, MaxRatio):
             return float(gain - goal.risk_weight * risk)
         return float((gain - goal.risk_free_rate) / risk) if risk else float("nan")
@@ -251,8 +253,12 @@ class MeanRisk(PortfolioEstimator):
     # Building.
 
     @property
-    def _checked_risk(self) -> Risk:
+    def _measured_risk(self) -> Risk:
         return checked_risk(Variance() if self.risk is None else self.risk)
+
+    @property
+    def _risk_is_active(self) -> bool:
+        return isinstance(self._goal, MaxRatio) and self._goal.active
 
     @property
     def _goal(self) -> Objective:
@@ -292,9 +298,8 @@ class MeanRisk(PortfolioEstimator):
         return None if self.expected_returns is None else given_returns(self.expected_returns, portfolio, names)
 
     def _risk_of(self, problem: Problem) -> RiskOf:
-        relative = isinstance(self._goal, MaxRatio) and self._goal.active
-        position = problem.require_active("MaxRatio(active=True)") if relative else problem.portfolio
-        return RiskOf(self._checked_risk, position)
+        position = problem.require_active("MaxRatio(active=True)") if self._risk_is_active else problem.portfolio
+        return RiskOf(self._measured_risk, position)
 
     def _objective(self, problem: Problem) -> list[Summand]:
         goal, summands = self._goal, []

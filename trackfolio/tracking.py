@@ -176,12 +176,19 @@ class MinTrackingError(RegressorMixin, PortfolioEstimator):
         return unfitted._problem(X, y, previous_weights, sample_weight)
 
     @property
+    def _measured_risk(self) -> Risk:
+        return checked_risk(RootMeanSquare() if self.risk is None else self.risk)
+
+    @property
+    def _risk_is_active(self) -> bool:
+        return True
+
+    @property
     def _needs_benchmark(self) -> bool:
         return True
 
     def _objective(self, problem: Problem) -> list[Summand]:
-        risk = checked_risk(RootMeanSquare() if self.risk is None else self.risk)
-        tracked = RiskOf(risk, problem.require_active(type(self).__name__))
+        tracked = RiskOf(self._measured_risk, problem.require_active(type(self).__name__))
         return [Summand("objective__risk", 1.0, tracked), *self._costs(problem)]
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:

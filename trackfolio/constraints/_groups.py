@@ -91,7 +91,8 @@ class GroupRatio(_OfGroups):
     """Limits on the weight of one group in units of that of another.
 
     ``lower · weight(other) <= weight(group) <= upper · weight(other)``: where the other group's weight is positive,
-    these are limits on the ratio; written as linear limits, they also hold where it is 0 or below.
+    these are limits on the ratio; written as linear limits, they also hold where it is 0 or below. Multipliers are per
+    unit of the group's weight.
 
     Parameters
     ----------

@@ -1,0 +1,248 @@
+"""Portfolios along a parameter: from the least tracking error that can be reached to the best without a limit."""
+
+import dataclasses
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from joblib import Parallel, delayed
+from sklearn.base import clone
+from tqdm.auto import tqdm
+
+from trackfolio._base import PortfolioEstimator
+from trackfolio._functions import Linear, RiskOf, Summand
+from trackfolio._validation import Array, suggest
+from trackfolio.constraints import MinReturn
+from trackfolio.exceptions import InfeasibleError
+from trackfolio.portfolio import Portfolio
+from trackfolio.problem import Problem
+from trackfolio.risks import RootMeanSquare
+from trackfolio.solvers import solve
+
+__all__ = ["Frontier", "frontier"]
+
+_WITH_ENDS = ("max_tracking_error", "min_return", "tracking_penalty")
+# Parameters that change terms alone, so that data and matrices can be shared.
+_OF_TERMS = (*_WITH_ENDS, "constraints", "costs", "objective", "risk")
+
+
+@dataclasses.dataclass(frozen=True, repr=False, eq=False)
+class Frontier:
+    """Fitted estimators along a parameter.
+
+    Attributes
+    ----------
+    parameter : str
+        Name of the parameter.
+    values : ndarray of shape (n_points,)
+        Its values.
+    estimators : list of estimators
+        Fitted, one for each value.
+    portfolios : list of Portfolio
+        In sample, relative to the benchmark if there is one.
+    table : DataFrame
+        One row for each value.
+    """
+
+    parameter: str
+    values: Array
+    estimators: list[Any]
+    portfolios: list[Portfolio]
+
+    def predict(self, X: Any) -> list[Portfolio]:
+        """Hold the weights of each point over other periods, of returns X of shape (n_periods, n_assets)."""
+        return [estimator.predict(X) for estimator in self.estimators]
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """Risk, mean return, tracking RMSE, multiplier of the parameter, number of assets held, and gap."""
+        index = pd.Index(self.values, name=self.parameter)
+        return pd.DataFrame([self._row(*pair) for pair in zip(self.estimators, self.portfolios, strict=True)], index)
+
+    def _row(self, estimator: Any, portfolio: Portfolio) -> dict[str, float]:
+        price = estimator.solution_.multipliers.get(self.parameter, np.nan)
+        return {
+            "risk": portfolio.risk(estimator._measured_risk, active=estimator._risk_is_active),
+            "mean return": portfolio.mean_return(),
+            "tracking RMSE": portfolio.tracking_rmse() if portfolio.benchmark is not None else np.nan,
+            "multiplier": float(price) if np.ndim(price) == 0 else np.nan,
+            "assets held": int(np.sum(np.abs(estimator.weights_) > 1e-6)),
+            "gap": estimator.solution_.gap,
+        }
+
+    def __len__(self) -> int:
+        return len(self.estimators)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.estimators)
+
+    def __getitem__(self, place: int) -> Any:
+        return self.estimators[place]
+
+    def __repr__(self) -> str:
+        return (
+            f"<Frontier: {len(self)} portfolios, {self.parameter} from {self.values[0]:.6g} to {self.values[-1]:.6g}>"
+        )
+
+    def _repr_html_(self) -> str:
+        return str(self.table.to_html())
+
+
+def frontier(
+    estimator: PortfolioEstimator,
+    X: Any,
+    y: Any = None,
+    *,
+    parameter: str = "max_tracking_error",
+    values: Any = 10,
+    previous_weights: Any = None,
+    sample_weight: Any = None,
+    n_jobs: int | None = None,
+    progress: bool = True,
+) -> Frontier:
+    """Fit an estimator for a range of values of one parameter.
+
+    With a number of values, from one end that is reachable to the other, both included, within all other limits:
+
+    * "max_tracking_error": from the least tracking RMSE to that of the optimum without the limit, evenly spaced;
+    * "min_return": from the expected return of the optimum without the limit to the largest one, evenly spaced;
+    * "tracking_penalty": 0, then geometrically spaced from 1 to 1000 times the price at which penalty and risk
+      are of one size, then infinity.
+
+    The ends that are a portfolio of least tracking error or largest return are solved as such, not as limits that
+    leave a single portfolio. Returns, matrices and factorisations are prepared once for all values, where the
+    parameter leaves them as they are.
+
+    Parameters
+    ----------
+    estimator : MeanRisk or MinTrackingError
+        Cloned; its own value of the parameter does not count.
+    X, y, previous_weights, sample_weight
+        As in `fit`.
+    parameter : str, default="max_tracking_error"
+        One of the above, or any name of `estimator.get_params()`, such as ``constraints__maxturnover__limit``; then
+        `values` must be listed.
+    values : int or array-like of shape (n_points,), default=10
+        Number of values, or the values themselves.
+    n_jobs : int or None, default=None
+        Number of jobs of joblib; `joblib.parallel_config` says where they run.
+    progress : bool, default=True
+        Show a progress bar on a terminal (stderr).
+
+    Returns
+    -------
+    Frontier
+
+    Raises
+    ------
+    ValueError
+        For an unknown parameter, or fewer than two values.
+    InfeasibleError
+        If a listed value cannot be reached; the message names it.
+
+    Examples
+    --------
+    >>> from trackfolio import MeanRisk
+    >>> from trackfolio.datasets import load_sp500
+    >>> from trackfolio.model_selection import frontier
+    >>> X, y = load_sp500(start="2021-01-01", return_X_y=True)
+    >>> found = frontier(MeanRisk(), X, y, values=3)
+    >>> found
+    <Frontier: 3 portfolios, max_tracking_error from 0.00271874 to 0.009257>
+    >>> found.table["tracking RMSE"].round(4).tolist()
+    [0.0027, 0.006, 0.0093]
+    """
+    if not isinstance(estimator, PortfolioEstimator):
+        raise TypeError(f"frontier takes a MeanRisk or MinTrackingError, got {type(estimator).__name__}.")
+    _check_parameter(estimator, parameter, values)
+    template = clone(estimator)
+    if parameter in template.get_params() and parameter in _WITH_ENDS:
+        template.set_params(**{parameter: None})
+    data = _Data(template, X, y, previous_weights, sample_weight)
+    listed, ends = (_checked(values), {}) if np.ndim(values) else _range(data, parameter, int(values))
+    middle = [value for k, value in enumerate(listed) if k not in ends]
+    jobs = (delayed(_fitted)(data, parameter, value) for value in middle)
+    fitted = Parallel(n_jobs=n_jobs, return_as="generator")(jobs)
+    # None: no bar where there is no terminal to show it on.
+    inner = iter(list(tqdm(fitted, total=len(middle), desc=parameter, disable=None if progress else True)))
+    models = [ends[k] if k in ends else next(inner) for k in range(len(listed))]
+    return Frontier(parameter, listed, models, [data.portfolio(m, v) for m, v in zip(models, listed, strict=True)])
+
+
+def _check_parameter(estimator: Any, parameter: str, values: Any) -> None:
+    known = {**estimator.get_params(), "min_return": None}
+    if parameter not in known:
+        raise ValueError(f"{type(estimator).__name__} has no parameter {parameter!r}.{suggest(parameter, known)}")
+    if not np.ndim(values) and parameter not in _WITH_ENDS:
+        raise ValueError(f"{parameter} has no ends by itself: list its values.")
+    if (len(values) if np.ndim(values) else int(values)) < 2:
+        raise ValueError(f"A frontier needs at least two values, got {values!r}.")
+
+
+def _checked(values: Any) -> Array:
+    array = np.asarray(values, dtype=np.float64)
+    if array.ndim != 1 or np.isnan(array).any():
+        raise ValueError(f"values must be a number or a list of numbers, got {values!r}.")
+    return array
+
+
+class _Data:
+    """What all points share: the data, and the problem without the parameter."""
+
+    def __init__(self, template: Any, X: Any, y: Any, previous_weights: Any, sample_weight: Any) -> None:
+        self.template, self.X, self.y = template, X, y
+        self.metadata = {"previous_weights": previous_weights, "sample_weight": sample_weight}
+        self.problem: Problem = template._problem(X, y, previous_weights, sample_weight)
+
+    def keep(self, model: Any, solution: Any, problem: Problem) -> Any:
+        for attribute in ("n_features_in_", "feature_names_in_"):
+            if hasattr(self.template, attribute):
+                setattr(model, attribute, getattr(self.template, attribute))
+        return model._keep(solution, problem, self.X)
+
+    def fit(self, model: Any, *, shared: bool) -> Any:
+        """Fit a model, on the problem prepared before if it differs in terms alone."""
+        if not shared:
+            return model.fit(self.X, self.y, **self.metadata)
+        problem = dataclasses.replace(self.problem, constraints=model._limits(), objective=[])
+        problem = dataclasses.replace(problem, objective=model._objective(problem))
+        return self.keep(model, model._solution(problem), problem)
+
+    def extreme(self, name: str, function: Any) -> Any:
+        """Model with the weights at which a function is least, within all limits."""
+        problem = dataclasses.replace(self.problem, objective=[Summand(name, 1.0, function)])
+        return self.keep(clone(self.template), solve(problem, self.template.solver), problem)
+
+    def portfolio(self, model: Any, value: float) -> Portfolio:
+        predicted: Portfolio = model.predict(self.X).replace(name=f"{value:.6g}")
+        return predicted if self.y is None else predicted.relative_to(self.y)
+
+
+def _fitted(data: _Data, parameter: str, value: float) -> Any:
+    model = clone(data.template)
+    if parameter == "min_return":
+        model.set_params(constraints=[*(model.constraints or []), ("min_return", MinReturn(value))])
+    else:
+        model.set_params(**{parameter: value})
+    try:
+        return data.fit(model, shared=parameter.partition("__")[0] in _OF_TERMS)
+    except InfeasibleError as error:
+        raise InfeasibleError(f"{parameter}={value:.6g} cannot be reached. {error}") from error
+
+
+def _range(data: _Data, parameter: str, number: int) -> tuple[Array, dict[int, Any]]:
+    """Values from end to end, and the models of the ends."""
+    free, last = data.fit(clone(data.template), shared=True), number - 1
+    if parameter == "min_return":
+        mu = data.problem.require_expected_returns("A frontier of returns")
+        most = data.extreme("objective__return", Linear(-mu))
+        return np.linspace(mu @ free.weights_, mu @ most.weights_, number), {0: free, last: most}
+    active = data.problem.require_active(f"A frontier of {parameter}")
+    nearest = data.extreme("objective__risk", RiskOf(RootMeanSquare(), active))
+    if parameter == "max_tracking_error":
+        least, loose = (RootMeanSquare().at(active, model.weights_) for model in (nearest, free))
+        return np.linspace(least, loose, number), {0: nearest, last: free}
+    price = data.problem.scale / RootMeanSquare().scale(active, data.problem.unit) ** 2
+    return np.array([0.0, *np.geomspace(price, 1000 * price, number - 2), np.inf]), {0: free, last: nearest}
