@@ -150,7 +150,7 @@ def frontier(
     >>> X, y = load_sp500(start="2021-01-01", return_X_y=True)
     >>> found = frontier(MeanRisk(), X, y, values=3)
     >>> found
-    <Frontier: 3 portfolios, max_tracking_error from 0.00271874 to 0.009257>
+    <Frontier: 3 portfolios, max_tracking_error from 0.00271874 to 0.00925726>
     >>> found.table["tracking RMSE"].round(4).tolist()
     [0.0027, 0.006, 0.0093]
     """
