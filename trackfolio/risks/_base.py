@@ -58,7 +58,8 @@ class Risk(Term):
         """Risk of a cvxpy expression of shape (n_periods,).
 
         A convex cvxpy expression; or a pair of one with a list of constraints on auxiliary variables, over which the
-        expression is minimised.
+        expression is minimised. A third element may name the constraint, of the form ``... >= -returns`` (or a
+        cone whose first entry is minus the returns), the multipliers of which are minus the `pull` that `support` wants.
         """
 
     def value(self, returns: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> float:
@@ -144,9 +145,9 @@ class Risk(Term):
     def write_at(self, position: Position, weights: CvxpyWeights) -> Written:
         """Risk of a position in cvxpy, as a function of the weights.
 
-        Quadratic forms become cones of N + 1 rows, however many periods there are. Risks that offer `support` get a
-        variable of their own for the returns, in units of typical ones: the multipliers of its link are what `support`
-        asks for, and solvers need half of the iterations.
+        Quadratic forms become cones of N + 1 rows, however many periods there are. Risks that offer `support` get
+        returns in units of typical ones, for which solvers need half of the iterations, and where they name no
+        constraint of their own, a variable for them: the multipliers of its link are what `support` asks for.
         """
         import cvxpy as cp
 
@@ -159,12 +160,18 @@ class Risk(Term):
             link = z == R @ weights.w - r
             return Written(unit * cp.norm(z) if self.is_root else unit**2 * cp.sum_squares(z), [link], link, unit)
         if not offers(self, "support"):
-            return Written(*parts(call_weighted(self.expression, position.expression(weights), position.sample_weight)))
+            written = parts(call_weighted(self.expression, position.expression(weights), position.sample_weight))
+            return Written(*written[:2])
         unit = position.return_unit * weights.size
-        scaled = cp.Variable(len(position.rows))
-        link = scaled == position.expression(weights, unit)
-        inner, factor = (unit * scaled, 1.0) if self.degree is None else (scaled, unit**self.degree)
-        expression, constraints = parts(call_weighted(self.expression, inner, position.sample_weight))
+        own, factor = (1.0, 1.0) if self.degree is None else (unit, unit**self.degree)
+        inner = position.expression(weights, own)
+        expression, constraints, link = parts(call_weighted(self.expression, inner, position.sample_weight))
+        if link is not None:
+            return Written(factor * expression, constraints, link, own)
+        returns = cp.Variable(len(position.rows))
+        link = returns == position.expression(weights, unit)
+        inner = unit / own * returns
+        expression, constraints, _ = parts(call_weighted(self.expression, inner, position.sample_weight))
         return Written(factor * expression, [*constraints, link], link, unit)
 
     def scale(self, position: Position, size: float = 1.0) -> float:
@@ -191,16 +198,19 @@ def as_weights(sample_weight: npt.ArrayLike | None) -> Array | None:
     return None if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
 
 
-def parts(written: Any) -> tuple[Any, list[Any]]:
-    """Expression and constraints of what `Risk.expression` returns."""
-    return (written[0], list(written[1])) if isinstance(written, tuple) else (written, [])
+def parts(written: Any) -> tuple[Any, list[Any], Any]:
+    """Expression, constraints, and the one through which the returns enter, of what `Risk.expression` returns."""
+    if not isinstance(written, tuple):
+        return written, [], None
+    expression, constraints, *link = written
+    return expression, list(constraints), link[0] if link else None
 
 
 def evaluated(written: Any) -> float:
     """Value of what `Risk.expression` returns at constants, by minimising over auxiliary variables."""
     import cvxpy as cp
 
-    expression, constraints = parts(written)
+    expression, constraints, _ = parts(written)
     if not constraints:
         return float(expression.value)
     program = cp.Problem(cp.Minimize(expression), constraints)

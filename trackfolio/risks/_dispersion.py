@@ -10,12 +10,24 @@ from trackfolio.risks._base import Risk
 from trackfolio.risks._sample import finite, per_share, sample, shares, total
 
 
-def _mean(returns: Any, share: Array) -> tuple[Any, list[Any]]:
-    """Mean of a cvxpy expression as a variable of its own: written into every deviation it would fill them all."""
+def _shortfalls(returns: Any, share: Array, target: float | None) -> tuple[Any, list[Any], Any]:
+    """What cvxpy returns fall short of a target, or of their mean; constraints, and that on all returns.
+
+    The mean is a variable of its own: written into every deviation it would fill the matrix of all.
+    """
     import cvxpy as cp
 
-    mean = cp.Variable()
-    return mean, [mean == share @ returns]
+    shortfall = cp.Variable(returns.shape[0], nonneg=True)
+    mean = cp.Variable() if target is None else target
+    link = shortfall - mean >= -returns
+    return shortfall, [link, *([mean == share @ returns] if target is None else [])], link
+
+
+def _repeated(shortfall: Any, sample_weight: Array | None) -> Any:
+    """Shortfalls times the roots of their weights: where there are none, solvers are spared a copy."""
+    import cvxpy as cp
+
+    return shortfall if sample_weight is None else cp.multiply(np.sqrt(sample_weight), shortfall)
 
 
 class _BelowTarget(Risk):
@@ -35,14 +47,12 @@ class _BelowTarget(Risk):
         target = np.average(r, weights=s) if self._target is None else self._target
         return float(s @ np.minimum(r - target, 0) ** 2 / degrees_of_freedom(float(s.sum())))
 
-    def _shortfalls(self, returns: Any, sample_weight: Array | None) -> tuple[Any, list[Any]]:
-        """Shortfalls whose sum of squares is the semi-variance."""
-        import cvxpy as cp
-
+    def _roots(self, returns: Any, sample_weight: Array | None) -> tuple[float, Any, list[Any], Any]:
+        """Factor of the sum of squares, shortfalls to be squared, and their constraints."""
         n = returns.shape[0]
-        share, size = shares(n, sample_weight), total(n, sample_weight)
-        target, constraints = (self._target, []) if self.target is not None else _mean(returns, share)
-        return cp.multiply(np.sqrt(share * size / degrees_of_freedom(size)), cp.pos(target - returns)), constraints
+        size = total(n, sample_weight)
+        shortfall, constraints, link = _shortfalls(returns, shares(n, sample_weight), self._target)
+        return 1 / degrees_of_freedom(size), _repeated(shortfall, sample_weight), constraints, link
 
     def _prices(self, pull: Array, sample_weight: Array | None) -> tuple[Array, Array]:
         """What a unit of shortfall of each period costs, at least 0; and the shares of the periods."""
@@ -96,8 +106,8 @@ class SemiVariance(_BelowTarget):
         """Semi-variance as a cvxpy expression."""
         import cvxpy as cp
 
-        shortfalls, constraints = self._shortfalls(returns, sample_weight)
-        return cp.sum_squares(shortfalls), constraints
+        factor, roots, constraints, link = self._roots(returns, sample_weight)
+        return factor * cp.sum_squares(roots), constraints, link
 
     def support(self, pull: Array, sample_weight: Array | None = None) -> tuple[Array, float]:
         """The tangent c·x² >= v·x - v²/4c for each shortfall x."""
@@ -140,8 +150,8 @@ class SemiDeviation(_BelowTarget):
         """Semi-deviation as a cvxpy expression."""
         import cvxpy as cp
 
-        shortfalls, constraints = self._shortfalls(returns, sample_weight)
-        return cp.norm(shortfalls), constraints
+        factor, roots, constraints, link = self._roots(returns, sample_weight)
+        return np.sqrt(factor) * cp.norm(roots), constraints, link
 
     def support(self, pull: Array, sample_weight: Array | None = None) -> tuple[Array, float]:
         """A norm is at least the product with any vector of norm 1."""
@@ -176,12 +186,10 @@ class MeanAbsoluteDeviation(Risk):
         return float(np.average(np.abs(r - np.average(r, weights=s)), weights=s))
 
     def expression(self, returns: Any, sample_weight: Array | None = None) -> Any:
-        """Mean absolute deviation as a cvxpy expression."""
-        import cvxpy as cp
-
+        """Twice the mean shortfall from the mean: what lies above it and below it is the same."""
         share = shares(returns.shape[0], sample_weight)
-        mean, constraints = _mean(returns, share)
-        return share @ cp.abs(returns - mean), constraints
+        shortfall, constraints, link = _shortfalls(returns, share, None)
+        return 2 * share @ shortfall, constraints, link
 
     def support(self, pull: Array, sample_weight: Array | None = None) -> tuple[Array, float]:
         """Signs between -1 and 1, less their mean: any shift of the signs gives the same slope."""
@@ -244,8 +252,12 @@ class LowerPartialMoment(Risk):
         import cvxpy as cp
 
         order, target = self._checked()
-        share, shortfalls = shares(returns.shape[0], sample_weight), cp.pos(target - returns)
-        return share @ shortfalls if order == 1 else cp.sum_squares(cp.multiply(np.sqrt(share), shortfalls))
+        share = shares(returns.shape[0], sample_weight)
+        shortfall, constraints, link = _shortfalls(returns, share, target)
+        if order == 1:
+            return share @ shortfall, constraints, link
+        size = total(len(share), sample_weight)
+        return cp.sum_squares(_repeated(shortfall, sample_weight)) / size, constraints, link
 
     def support(self, pull: Array, sample_weight: Array | None = None) -> tuple[Array, float]:
         """For each shortfall x: x⁺ >= v·x with v between 0 and 1, and (x⁺)² >= v·x - v²/4 with v >= 0."""

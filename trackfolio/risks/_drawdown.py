@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import scipy.sparse as sp
 
 from trackfolio._paths import drawdowns
 from trackfolio._validation import Array
-from trackfolio.risks._base import Risk
+from trackfolio.risks._base import Risk, parts
 from trackfolio.risks._quadratic import RootMeanSquare
 from trackfolio.risks._sample import level, sample
 from trackfolio.risks._tail import CVaR, EVaR, WorstRealization, weights_near
@@ -41,11 +42,11 @@ class _DrawdownRisk(Risk):
         """Risk of the drawdowns, with a variable for each of them."""
         import cvxpy as cp
 
-        d = cp.Variable(returns.shape[0], nonneg=True)
-        written = self._of_drawdowns.expression(-d)
-        risk, constraints = written if isinstance(written, tuple) else (written, [])
-        path = [d[0] >= -returns[0], *([d[1:] >= d[:-1] - returns[1:]] if returns.shape[0] > 1 else [])]
-        return risk, [*constraints, *path]
+        n = returns.shape[0]
+        d = cp.Variable(n, nonneg=True)
+        risk, constraints, _ = parts(self._of_drawdowns.expression(-d))
+        path = sp.diags_array([np.ones(n), -np.ones(n - 1)], offsets=[0, -1], shape=(n, n)) @ d >= -returns
+        return risk, [*constraints, path], path
 
     def support(self, pull: Array) -> tuple[Array, float]:
         """Minus how much of each period counts: a sum of intervals, the ends of which are weights of drawdowns."""

@@ -54,8 +54,9 @@ class RootMeanSquare(_QuadraticRisk):
         """Root mean square as a cvxpy expression."""
         import cvxpy as cp
 
-        s = np.ones(returns.shape[0]) if sample_weight is None else sample_weight
-        return cp.norm(cp.multiply(np.sqrt(s / s.sum()), returns))
+        if sample_weight is None:
+            return cp.norm(returns) / np.sqrt(returns.shape[0])
+        return cp.norm(cp.multiply(np.sqrt(sample_weight / sample_weight.sum()), returns))
 
     def quadratic(self, position: Position) -> Quadratic:
         """Mean of squares, as a quadratic form of the weights."""

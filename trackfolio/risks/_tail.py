@@ -33,7 +33,11 @@ class WorstRealization(Risk):
         """Largest loss as a cvxpy expression."""
         import cvxpy as cp
 
-        return cp.max(-returns if sample_weight is None else -returns[np.flatnonzero(sample_weight)])
+        if sample_weight is not None:
+            return cp.max(-returns[np.flatnonzero(sample_weight)])
+        worst = cp.Variable()
+        link = worst * np.ones(returns.shape[0]) >= -returns
+        return worst, [link], link
 
     def support(self, pull: Array, sample_weight: Array | None = None) -> tuple[Array, float]:
         """Minus weights of the periods: at least 0, with sum 1."""
@@ -99,7 +103,8 @@ class CVaR(_Tail):
 
         n = returns.shape[0]
         alpha, excess = cp.Variable(), cp.Variable(n, nonneg=True)
-        return alpha + (shares(n, sample_weight) / self._tail) @ excess, [excess >= -returns - alpha]
+        link = excess + alpha >= -returns
+        return alpha + (shares(n, sample_weight) / self._tail) @ excess, [link], link
 
     def support(self, pull: Array, sample_weight: Array | None = None) -> tuple[Array, float]:
         """Minus weights of the periods: at most their share of the tail, with sum 1."""
@@ -152,7 +157,7 @@ class EVaR(_Tail):
         n = returns.shape[0]
         shift, z, terms = cp.Variable(), cp.Variable(nonneg=True), cp.Variable(n)
         cones = cp.constraints.ExpCone(-returns - shift, z * np.ones(n), terms)
-        return shift - np.log(self._tail) * z, [cones, shares(n, sample_weight) @ terms <= z]
+        return shift - np.log(self._tail) * z, [cones, shares(n, sample_weight) @ terms <= z], cones
 
     def support(self, pull: Array, sample_weight: Array | None = None) -> tuple[Array, float]:
         """Minus weights of the periods, of no more relative entropy to their shares than log(1 / (1 - confidence))."""

@@ -1,0 +1,217 @@
+"""Every risk against skfolio, through the same convex solver: `python -m benchmarks.risks` writes docs/benchmark_risks.md.
+
+Both run in processes of their own on one thread, by turns; times are medians after a first call that is not counted.
+"""
+
+import argparse
+import json
+import multiprocessing
+import time
+import warnings
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from benchmarks.machine import machine
+from benchmarks.measure import say
+from benchmarks.problems import Array, Case, make_case
+from trackfolio import MeanRisk, MinTrackingError, risks
+
+_ROOT = Path(__file__).parents[1]
+_RAW = _ROOT / "benchmarks" / "results" / "risks.json"
+_PAGE = _ROOT / "docs" / "benchmark_risks.md"
+_SIZES = ((20, 1500), (100, 1000))
+_ROUNDS, _TIME_LIMIT, _LIMIT_FACTOR = 5, 60.0, 1.2
+# Names of the same measures in skfolio; it has no others of ours.
+_SKFOLIO = {
+    "Variance": "VARIANCE",
+    "StandardDeviation": "STANDARD_DEVIATION",
+    "SemiVariance": "SEMI_VARIANCE",
+    "SemiDeviation": "SEMI_DEVIATION",
+    "MeanAbsoluteDeviation": "MEAN_ABSOLUTE_DEVIATION",
+    "CVaR": "CVAR",
+    "EVaR": "EVAR",
+    "WorstRealization": "WORST_REALIZATION",
+    "MaxDrawdown": "MAX_DRAWDOWN",
+    "AverageDrawdown": "AVERAGE_DRAWDOWN",
+    "CDaR": "CDAR",
+    "EDaR": "EDAR",
+    "UlcerIndex": "ULCER_INDEX",
+    "GiniMeanDifference": "GINI_MEAN_DIFFERENCE",
+}
+_PARAMETERS: dict[str, dict[str, Any]] = {"Huber": {"threshold": 0.01}}
+
+
+def make_risk(name: str) -> risks.Risk:
+    """Return the risk with its defaults."""
+    risk: risks.Risk = getattr(risks, name)(**_PARAMETERS.get(name, {}))
+    return risk
+
+
+def fit_ours(name: str, case: Case, limit: float | None) -> tuple[float, Array, float]:
+    """Seconds, weights and gap."""
+    start = time.perf_counter()
+    model = MeanRisk(make_risk(name), max_tracking_error=limit).fit(case.X, case.y)
+    return time.perf_counter() - start, model.weights_, model.solution_.gap
+
+
+def fit_skfolio(name: str, case: Case, limit: float | None) -> tuple[float, Array, float]:
+    """Seconds and weights; its tracking error divides by T - 1."""
+    from skfolio import RiskMeasure
+    from skfolio.optimization import MeanRisk as Theirs
+
+    limit = None if limit is None else limit * np.sqrt(case.n_periods / (case.n_periods - 1))
+    start = time.perf_counter()
+    model = Theirs(risk_measure=RiskMeasure[_SKFOLIO[name]], max_tracking_error=limit, solver="CLARABEL")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.fit(case.X, case.y) if limit is not None else model.fit(case.X)
+    return time.perf_counter() - start, np.asarray(model.weights_), float("nan")
+
+
+class _Runner:
+    """A process that calls one library; a call beyond the time limit ends it."""
+
+    def __init__(self, fit: Any) -> None:
+        self._fit, self._pool = fit, multiprocessing.get_context("spawn").Pool(1)
+
+    def __call__(self, *arguments: Any) -> tuple[float, Array, float] | str:
+        try:
+            result: tuple[float, Array, float] = self._pool.apply_async(self._fit, arguments).get(_TIME_LIMIT)
+        except multiprocessing.TimeoutError:
+            self._pool.terminate()
+            self._pool = multiprocessing.get_context("spawn").Pool(1)
+            return f"not finished within {_TIME_LIMIT:.0f} s"
+        except Exception as error:  # a failure is reported, never hidden
+            return f"{type(error).__name__}: {str(error).splitlines()[0][:120]}"
+        return result
+
+
+def _measure(name: str, case: Case, limit: float | None, runners: dict[str, _Runner]) -> dict[str, Any]:
+    """Medians of both, and the risk that each reached, by one definition."""
+    record: dict[str, Any] = {"risk": name}
+    rounds: dict[str, list[tuple[float, Array, float]]] = {}
+    for who, run in runners.items():
+        if who == "skfolio" and name not in _SKFOLIO:
+            continue
+        first = run(name, case, limit)
+        if isinstance(first, str):
+            record[f"{who}_failure"] = first
+        else:
+            rounds[who] = [first] if first[0] > 10 else []
+    for _ in range(_ROUNDS):
+        for who in rounds:
+            if not (rounds[who] and rounds[who][0][0] > 10):
+                again = runners[who](name, case, limit)
+                assert not isinstance(again, str), again
+                rounds[who].append(again)
+    risk = make_risk(name)
+    for who, results in rounds.items():
+        _, weights, gap = results[-1]
+        rmse = float(np.sqrt(np.mean((case.X @ weights - case.y) ** 2)))
+        record |= {
+            f"{who}_ms": 1e3 * median(seconds for seconds, *_ in results),
+            f"{who}_risk": risk.value(case.X @ weights),
+            f"{who}_over": 0.0 if limit is None else rmse / limit - 1,
+            f"{who}_gap": gap,
+        }
+    return record
+
+
+def run() -> dict[str, Any]:
+    """Measure all risks at all sizes, free and with a limit on the tracking error."""
+    start = time.monotonic()
+    description = machine(["trackfolio", "skfolio", "cvxpy", "clarabel", "numpy", "scipy"])
+    runners = {"ours": _Runner(fit_ours), "skfolio": _Runner(fit_skfolio)}
+    tables = []
+    for n_assets, n_periods in _SIZES:
+        case = make_case(n_assets, n_periods)
+        limit = _LIMIT_FACTOR * MinTrackingError().fit(case.X, case.y).solution_.objective
+        for most in (None, limit):
+            rows = []
+            for name in risks.__all__:
+                if name != "Risk":
+                    rows.append(_measure(name, case, most, runners))
+                    say(f"{case.name} {most} {rows[-1]}")
+            tables.append({"case": case.name, "source": case.source, "limit": most, "rows": rows})
+    return {"machine": description, "minutes": (time.monotonic() - start) / 60, "tables": tables}
+
+
+def _row(row: dict[str, Any]) -> str:
+    ours, theirs = row.get("ours_ms"), row.get("skfolio_ms")
+    best = min(row[key] for key in ("ours_risk", "skfolio_risk") if key in row)
+
+    def excess(who: str) -> str:
+        if f"{who}_risk" not in row:
+            return row.get(f"{who}_failure", "–")
+        value = row[f"{who}_risk"] / best - 1
+        return "0" if value < 1e-12 else f"{value:.0e}"
+
+    def over(who: str) -> str:
+        value = row.get(f"{who}_over", 0.0)
+        return "0" if value <= 1e-10 else f"{value:.0e}"
+
+    ratio = f"{theirs / ours:.1f}x" if ours and theirs else "–"
+    cells = (
+        row["risk"],
+        f"{ours:.3g}" if ours else row.get("ours_failure", "–"),
+        f"{theirs:.3g}" if theirs else "–",
+        ratio,
+        excess("ours"),
+        excess("skfolio"),
+        over("ours"),
+        over("skfolio"),
+        f"{row.get('ours_gap', float('nan')):.0e}",
+    )
+    return "| " + " | ".join(cells) + " |"
+
+
+def render(results: dict[str, Any]) -> str:
+    """Return the page."""
+    ratios = sorted(r["skfolio_ms"] / r["ours_ms"] for t in results["tables"] for r in t["rows"] if "skfolio_ms" in r)
+    parts = [
+        "# Benchmark of risks\n\n<!-- Written by `make bench`. Change benchmarks/risks.py, not this page. -->\n\n"
+        "Long-only, fully invested portfolios of least risk: `MeanRisk(risk).fit` of trackfolio and of skfolio, both through "
+        "cvxpy and Clarabel\n(but `Variance`, `StandardDeviation` and `RootMeanSquare` without a limit, which trackfolio "
+        "solves directly), on arrays,\none thread, in processes of their own, by turns; medians of "
+        f"{_ROUNDS} calls after one that is not counted.\n\n"
+        f"skfolio takes between {ratios[0]:.1f} and {ratios[-1]:.0f} times as long, {median(ratios):.1f} times in the median "
+        f"of the {len(ratios)} cases that both\nfinished.\n\n"
+        "**excess**: risk over the smaller of the two, less 1, recomputed from the weights in NumPy by one definition.\n"
+        "**over limit**: by which share the RMSE exceeds its limit. **gap**: what trackfolio proves of its own answer;\n"
+        "skfolio proves nothing. skfolio's tracking error divides by T - 1, so its limit was converted. Its first lower\n"
+        "partial moment has the mean as target, ours a number; it has no root mean square of the returns, no Huber and\n"
+        f"no moment of order 2. A call has {_TIME_LIMIT:.0f} s.\n"
+    ]
+    for table in results["tables"]:
+        limit = (
+            "" if table["limit"] is None else f", tracking RMSE at most {1e4 * table['limit']:.1f} bp (1.2 × the least)"
+        )
+        header = (
+            "| risk | ours, ms | skfolio, ms | skfolio ÷ ours | our excess | its excess | our over limit "
+            "| its over limit | our gap |\n| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
+        )
+        rows = "\n".join(_row(row) for row in table["rows"])
+        parts.append(f"## {table['case']}{limit}\n\n{table['source']}.\n\n{header}\n{rows}\n")
+    description = results["machine"]
+    versions = ", ".join(f"{name} {version}" for name, version in description["versions"].items())
+    parts.append(
+        f"## Machine\n\n* {description['date']}, in {results['minutes']:.0f} minutes\n* {description['cpu']}, "
+        f"{description['cores']} cores; {description['system']}; Python {description['python']}\n* {versions}\n"
+    )
+    return "\n".join(parts)
+
+
+def main() -> None:
+    """Measure, and write the raw results and the page."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.risks", description=__doc__)
+    parser.add_argument("--render", action="store_true", help="write the page from old results")
+    if not parser.parse_args().render:
+        _RAW.write_text(json.dumps(run(), indent=1) + "\n", encoding="utf-8")
+    _PAGE.write_text(render(json.loads(_RAW.read_text(encoding="utf-8"))), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
