@@ -58,8 +58,8 @@ class Risk(Term):
         """Risk of a cvxpy expression of shape (n_periods,).
 
         A convex cvxpy expression; or a pair of one with a list of constraints on auxiliary variables, over which the
-        expression is minimised. A third element may name the constraint, of the form ``... >= -returns`` (or a
-        cone whose first entry is minus the returns), the multipliers of which are minus the `pull` that `support` wants.
+        expression is minimised. A third element may name the constraint, of the form ``... >= -returns`` (or a cone
+        whose first entry is minus the returns), the multipliers of which are minus the `pull` that `support` wants.
         """
 
     def value(self, returns: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> float:
@@ -177,9 +177,11 @@ class Risk(Term):
     def scale(self, position: Position, size: float = 1.0) -> float:
         """Size of typical values, by which problems are scaled and gaps are measured: the risk at equal weights.
 
-        `size` is the sum of these weights.
+        `size` is the sum of these weights. Where it happens to be 0 there, a thousandth of the returns' size takes over.
         """
-        return abs(self.at(position, np.full(position.n_assets, size / position.n_assets)))
+        at_equal = abs(self.at(position, np.full(position.n_assets, size / position.n_assets)))
+        least = 0.0 if self.degree is None else 1e-3 * (position.return_unit * size) ** self.degree
+        return max(at_equal, float(least))
 
 
 def call_weighted(method: Any, returns: Any, sample_weight: Array | None) -> Any:

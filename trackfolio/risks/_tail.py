@@ -154,10 +154,13 @@ class EVaR(_Tail):
         """The minimum over z, by exponential cones."""
         import cvxpy as cp
 
-        n = returns.shape[0]
-        shift, z, terms = cp.Variable(), cp.Variable(nonneg=True), cp.Variable(n)
-        cones = cp.constraints.ExpCone(-returns - shift, z * np.ones(n), terms)
-        return shift - np.log(self._tail) * z, [cones, shares(n, sample_weight) @ terms <= z], cones
+        share = shares(returns.shape[0], sample_weight)
+        there = np.flatnonzero(share)
+        shift, z, terms = cp.Variable(), cp.Variable(nonneg=True), cp.Variable(len(there))
+        losses = -returns if len(there) == len(share) else -returns[there]
+        cones = cp.constraints.ExpCone(losses - shift, z * np.ones(len(there)), terms)
+        written = shift - np.log(self._tail) * z, [cones, share[there] @ terms <= z]
+        return (*written, cones) if len(there) == len(share) else written
 
     def support(self, pull: Array, sample_weight: Array | None = None) -> tuple[Array, float]:
         """Minus weights of the periods, of no more relative entropy to their shares than log(1 / (1 - confidence))."""
