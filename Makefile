@@ -16,7 +16,7 @@ SOLVERS := "import piqp" "import clarabel" "from scipy.optimize import milp; ass
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check solvers format bench docs test-lowest clean
+.PHONY: help demo test check solvers format bench bench-risks docs test-lowest clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ format: $(VENV)/lint.done  ## Format the code, and repair what ruff can repair
 
 bench: $(VENV)-bench/bench.done  ## Compare with the peers, in an environment of their own
 	$(ONE_THREAD) $(VENV)-bench/bin/python -m benchmarks $(ARGS)
+
+bench-risks: $(VENV)-bench/bench.done  ## Compare every risk with a peer
+	$(ONE_THREAD) $(VENV)-bench/bin/python -m benchmarks.risks
 
 docs: $(VENV)/docs.done  ## Build the pages in docs/_build/html; a warning is an error
 	$(PY) -m sphinx -W --keep-going -b html $(ARGS) docs docs/_build/html

@@ -215,7 +215,8 @@ def _coefficient(value: Any, what: str) -> float:
 
 def _coefficients(value: Any, names: list[str], what: str, *, negative: bool = False) -> Array:
     array = per_asset(value, names, what, default=0.0)
-    if not np.isfinite(array).all() or (not negative and (array < 0).any()):
-        i = int(np.flatnonzero(~np.isfinite(array) | (array < 0))[0])
-        raise ValueError(f"{what} of {names[i]!r} is {array[i]:g}; give finite numbers of at least 0.")
+    wrong = np.flatnonzero(~np.isfinite(array) | ((array < 0) & (not negative)))
+    if len(wrong):
+        least = "" if negative else " of at least 0"
+        raise ValueError(f"{what} of {names[wrong[0]]!r} is {array[wrong[0]]:g}; give finite numbers{least}.")
     return array

@@ -8,6 +8,7 @@ import pandas as pd
 
 from trackfolio._constraint import Constraint, Rows
 from trackfolio._validation import Array, limit, per_asset, unknown_name
+from trackfolio.exceptions import InfeasibleError
 
 
 class _OfGroups(Constraint):
@@ -19,11 +20,13 @@ class _OfGroups(Constraint):
         """Ones for the assets of each group."""
         labels = self._labels(names)
         known = dict.fromkeys(label for label in labels if label is not None)
+        if not known:
+            raise ValueError(f"{type(self).__name__}.groups puts no asset in a group; give labels other than None.")
         return {group: np.array([label == group for label in labels], dtype=np.float64) for group in known}
 
     def _labels(self, names: list[str]) -> list[str | None]:
         who = type(self).__name__
-        if self.groups is None or isinstance(self.groups, str):
+        if not isinstance(self.groups, Mapping | pd.Series) and np.ndim(self.groups) != 1:
             raise ValueError(f"{who}.groups must give one label per asset, got {self.groups!r}.")
         if isinstance(self.groups, pd.Series) and not self.groups.index.is_unique:
             twice = self.groups.index[self.groups.index.duplicated()][0]
@@ -124,15 +127,20 @@ class GroupRatio(_OfGroups):
         """Linear limits, one row for each side that is given."""
         members = self._members(problem.names)
         for name in (self.group, self.other):
-            if name not in members:
+            if str(name) not in members:
                 raise unknown_name("GroupRatio", name, list(members), kind="group")
-        sides = [(side, getattr(self, side)) for side in ("lower", "upper") if getattr(self, side) is not None]
-        if not sides or self.group == self.other:
+        group, other = members[str(self.group)], members[str(self.other)]
+        ratios = {side: self._ratio(side) for side in ("lower", "upper") if getattr(self, side) is not None}
+        if not ratios or group is other:
             raise ValueError("GroupRatio needs two different groups, and a lower or an upper limit.")
-        A = []
-        for side, value in sides:
-            ratio = limit(value, f"GroupRatio.{side}", np.nan)
-            if not 0 <= ratio < np.inf:
-                raise ValueError(f"GroupRatio.{side} must be a finite number of at least 0, got {value!r}.")
-            A.append((1 if side == "lower" else -1) * (members[self.group] - ratio * members[self.other]))
-        return Rows(np.array(A), 0.0, np.inf)
+        if ratios.get("lower", 0.0) > ratios.get("upper", np.inf):
+            raise InfeasibleError(f"GroupRatio: lower limit {self.lower} is above upper limit {self.upper}.")
+        signs = {"lower": 1.0, "upper": -1.0}
+        return Rows(np.array([signs[side] * (group - ratio * other) for side, ratio in ratios.items()]), 0.0, np.inf)
+
+    def _ratio(self, side: str) -> float:
+        """One limit, checked."""
+        ratio = limit(getattr(self, side), f"GroupRatio.{side}", np.nan)
+        if not 0 <= ratio < np.inf:
+            raise ValueError(f"GroupRatio.{side} must be a finite number of at least 0, got {getattr(self, side)!r}.")
+        return ratio

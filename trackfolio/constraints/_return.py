@@ -5,10 +5,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from trackfolio._constraint import Constraint, Rows
-from trackfolio._functions import Limit, Linear
+from trackfolio._functions import Function, Limit, Linear
 from trackfolio._terms import NamedTermsMixin, named
 from trackfolio._validation import finite_per_asset, limit
-from trackfolio.costs import Cost
+from trackfolio.costs import Cost, check_effect
 
 
 class MinReturn(NamedTermsMixin, Constraint):
@@ -52,13 +52,21 @@ class MinReturn(NamedTermsMixin, Constraint):
             mu = problem.require_expected_returns("MinReturn")
         else:
             mu = finite_per_asset(self.expected_returns, problem.names, "MinReturn.expected_returns")
+        to_beat = 0.0
         if self.active:
             active = problem.require_active("MinReturn(active=True)")
             by_weights = active.benchmark_weights
-            least += active.mean_benchmark_return if by_weights is None else float(mu @ by_weights)
-        costs = [
-            summand for _, cost in named(self.costs, "MinReturn.costs", Cost) for summand in cost.summands(problem)
-        ]
+            to_beat = active.mean_benchmark_return if by_weights is None else float(mu @ by_weights)
+        costs = self._costs(problem)
         if not costs:
-            return Rows(mu[None, :], least, np.inf)
-        return [Limit([(1.0, Linear(-mu)), *costs], -least)]
+            return Rows(mu[None, :], least + to_beat, np.inf)
+        return [Limit([(1.0, Linear(-mu, to_beat)), *costs], -least)]
+
+    def _costs(self, problem: Any) -> list[tuple[float, Function]]:
+        """Functions that the costs are made of; one that is nothing is refused, one that is the same for all counts."""
+        summands = []
+        for name, cost in named(self.costs, "MinReturn.costs", Cost):
+            functions = cost.summands(problem)
+            check_effect(f"MinReturn.{name}", functions, problem, constants_count=True)
+            summands += functions
+        return summands

@@ -177,10 +177,10 @@ class Risk(Term):
     def scale(self, position: Position, size: float = 1.0) -> float:
         """Size of typical values, by which problems are scaled and gaps are measured: the risk at equal weights.
 
-        `size` is the sum of these weights. Where it happens to be 0 there, a thousandth of the returns' size takes over.
+        `size` is the sum of these weights. Where it is 0 there by chance, a hundredth of the returns' size counts.
         """
         at_equal = abs(self.at(position, np.full(position.n_assets, size / position.n_assets)))
-        least = 0.0 if self.degree is None else 1e-3 * (position.return_unit * size) ** self.degree
+        least = 0.0 if self.degree is None else 1e-2 * (position.return_unit * size) ** self.degree
         return max(at_equal, float(least))
 
 
