@@ -109,6 +109,10 @@ class _Runner:
             return f"{type(error).__name__}: {str(error).splitlines()[0][:120]}"
         return result
 
+    def close(self) -> None:
+        """End the process."""
+        self._pool.terminate()
+
 
 def _measure(name: str, case: Case, limit: float | None, runners: dict[str, _Runner]) -> dict[str, Any]:
     """Medians of both, and the risk that each reached, by one definition."""
@@ -147,7 +151,7 @@ def run() -> dict[str, Any]:
     start = time.monotonic()
     description = machine(["trackfolio", "skfolio", "cvxpy", "clarabel", "numpy", "scipy"])
     runners = {"ours": _Runner(fit_ours), "skfolio": _Runner(fit_skfolio)}
-    tables = []
+    tables: list[dict[str, Any]] = []
     for n_assets, n_periods in _SIZES:
         case = make_case(n_assets, n_periods)
         limit = _LIMIT_FACTOR * MinTrackingError().fit(case.X, case.y).solution_.objective
@@ -159,16 +163,18 @@ def run() -> dict[str, Any]:
                     rows.append(_measure(name, case, most, runners))
                     say(f"{case.name} {most} {rows[-1]}")
             tables.append({"case": case.name, "source": case.source, "limit": most, "rows": rows})
+    for runner in runners.values():
+        runner.close()
     return {"machine": description, "minutes": (time.monotonic() - start) / 60, "tables": tables}
 
 
 def _row(row: dict[str, Any]) -> str:
     ours, theirs = row.get("ours_ms"), row.get("skfolio_ms")
-    best = min(row[key] for key in ("ours_risk", "skfolio_risk") if key in row)
+    best = min((row[key] for key in ("ours_risk", "skfolio_risk") if key in row), default=0.0)
 
     def excess(who: str) -> str:
         if f"{who}_risk" not in row:
-            return row.get(f"{who}_failure", "–")
+            return "–"
         value = row[f"{who}_risk"] / best - 1
         return "0" if value < 1e-12 else f"{value:.0e}"
 
@@ -180,7 +186,7 @@ def _row(row: dict[str, Any]) -> str:
     cells = (
         row["risk"],
         f"{ours:.3g}" if ours else row.get("ours_failure", "–"),
-        f"{theirs:.3g}" if theirs else "–",
+        f"{theirs:.3g}" if theirs else row.get("skfolio_failure", "–"),
         ratio,
         excess("ours"),
         excess("skfolio"),
@@ -193,7 +199,8 @@ def _row(row: dict[str, Any]) -> str:
 
 def render(results: dict[str, Any]) -> str:
     """Return the page."""
-    ratios = sorted(r["skfolio_ms"] / r["ours_ms"] for t in results["tables"] for r in t["rows"] if "skfolio_ms" in r)
+    both = [r for t in results["tables"] for r in t["rows"] if {"ours_ms", "skfolio_ms"} <= r.keys()]
+    ratios = sorted(r["skfolio_ms"] / r["ours_ms"] for r in both)
     parts = [
         _INTRO.format(
             rounds=_ROUNDS,

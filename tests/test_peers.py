@@ -147,3 +147,11 @@ def test_tracking_limit_holds_on_the_returns_whatever_the_factor_model(sp500):
 def test_arrays_where_one_number_is_meant_are_refused(sp500, model):
     with pytest.raises(ValueError, match="number"):
         model.fit(*sp500, previous_weights=np.full(20, 0.05))
+
+
+def test_entropic_drawdowns_where_full_steps_of_the_solver_lead_astray():
+    X, y = load_sp500(return_X_y=True)
+    X, y = X.iloc[-1500:], y.iloc[-1500:]
+    limit = 1.2 * MinTrackingError().fit(X, y).solution_.objective
+    model = MeanRisk(EDaR(), max_tracking_error=limit).fit(X, y)
+    assert model.solution_.gap < 1e-8

@@ -16,7 +16,7 @@ from trackfolio.solvers._base import Solver
 
 # Tighter than Clarabel's defaults (1e-8), so that two solvers agree to 1e-9 of the objective's scale: for quadratic
 # forms, whose proofs feel errors of the weights at first order, even more.
-_TIGHT = {"tol_gap_abs": 1e-10, "tol_gap_rel": 1e-10, "tol_feas": 1e-10}
+_TIGHT: dict[str, Any] = {"tol_gap_abs": 1e-10, "tol_gap_rel": 1e-10, "tol_feas": 1e-10}
 _TIGHTER = dict.fromkeys(_TIGHT, 1e-12)
 
 
@@ -58,13 +58,22 @@ class Conic(Solver):
 
     def solve(self, problem: Problem) -> Solution:
         """Solve by cvxpy."""
-        form = cone_form(problem)
-        point = None
-        if self.solver == "CLARABEL":
-            smooth = all(f.is_quadratic for _, _, f in problem.objective)
-            point = self._solve_by_clarabel(form, _TIGHTER if smooth else _TIGHT)
-        else:
+        if self.solver != "CLARABEL":
+            form = cone_form(problem)
             self._solve_by_cvxpy(form)
+            return self._read(problem, form, None)
+        smooth = all(f.is_quadratic for _, _, f in problem.objective)
+        found = self._by_clarabel(problem, _TIGHTER if smooth else _TIGHT)
+        if problem.violation(found.weights) > self.tolerance:
+            # Exponential cones can lead full steps astray; short ones get there.
+            found = self._by_clarabel(problem, _TIGHT | {"max_step_fraction": 0.8})
+        return found
+
+    def _by_clarabel(self, problem: Problem, tolerances: dict[str, Any]) -> Solution:
+        form = cone_form(problem)
+        return self._read(problem, form, self._solve_by_clarabel(form, tolerances))
+
+    def _read(self, problem: Problem, form: ConeForm, point: tuple[Array, Array] | None) -> Solution:
         status = form.program.status
         if status in ("infeasible", "infeasible_inaccurate"):
             raise InfeasibleError("no weights satisfy all limits at once")
@@ -74,7 +83,7 @@ class Conic(Solver):
             raise SolverFailure(f"{self.solver} ended with status {status!r}")
         return self._solution(problem, form, point)
 
-    def _solve_by_clarabel(self, form: ConeForm, tolerances: dict[str, float]) -> tuple[Array, Array]:
+    def _solve_by_clarabel(self, form: ConeForm, tolerances: dict[str, Any]) -> tuple[Array, Array]:
         # Step by step rather than program.solve(), to keep the point in cone form for the certificate.
         import cvxpy as cp
 
