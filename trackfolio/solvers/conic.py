@@ -66,7 +66,7 @@ class Conic(Solver):
         found = self._by_clarabel(problem, _TIGHTER if smooth else _TIGHT)
         if problem.violation(found.weights) > self.tolerance:
             # Exponential cones can lead full steps astray; short ones get there.
-            found = self._by_clarabel(problem, _TIGHT | {"max_step_fraction": 0.8})
+            found = self._by_clarabel(problem, _TIGHTER | {"max_step_fraction": 0.8})
         return found
 
     def _by_clarabel(self, problem: Problem, tolerances: dict[str, Any]) -> Solution:
