@@ -29,7 +29,7 @@ def certify(problem: Problem, solution: Solution) -> Certificate:
 
     .. math::
 
-        f(w) \ge{}& m - g'\hat w - \nu' L + \lambda^{+\prime} l - \lambda^{-\prime} u
+        f(w) \ge m - g'\hat w - \nu' L + \lambda^{+\prime} l - \lambda^{-\prime} u
         + \sum_i \min_{lower_i \le w_i \le upper_i} (g - A'\lambda)_i w_i
 
     where sums of absolute values, instead of an affine function below them, take part in the minimum themselves,
