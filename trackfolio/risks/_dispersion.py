@@ -319,7 +319,7 @@ class Huber(Risk):
         return unit**2 * (shares(returns.shape[0], sample_weight) @ cp.huber(returns / unit, 1.0))
 
     def support(self, pull: Array, sample_weight: Array | None = None) -> tuple[Array, float]:
-        """Huber's function is the largest of v·r - v²/4 with |v| <= 2M."""
+        """Huber's function is the largest of v·r - v²/4 with v between -2M and 2M."""
         share = shares(len(pull), sample_weight)
         v = np.clip(per_share(pull, share), -2 * self._threshold, 2 * self._threshold)
         return share * v, -float(share @ v**2) / 4
