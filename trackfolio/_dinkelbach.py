@@ -5,9 +5,10 @@ import time
 
 import numpy as np
 
-from trackfolio._functions import Function, Summand
+from trackfolio._constraint import Constraint
+from trackfolio._functions import Function, Limit, Summand
 from trackfolio._validation import Array
-from trackfolio.exceptions import InfeasibleError
+from trackfolio.exceptions import InfeasibleError, UnboundedError
 from trackfolio.problem import Problem
 from trackfolio.solution import Certificate, Solution
 from trackfolio.solvers import Solver, find, report
@@ -25,7 +26,7 @@ def largest_ratio(problem: Problem, risk: Function, losses: list[Summand], solve
 
     For :math:`F(\theta) = \max_w gain(w) - \theta\,risk(w)`, which is convex and falls in θ, the largest ratio is the
     root of F; θ ← gain(w)/risk(w) at the maximiser is Newton's method for it. Where F(θ) is proven to be at most ε,
-    no ratio is above θ + ε / (the least risk, as proven).
+    no ratio is above θ + ε / (the least risk, as proven); so θ times the least risk is what gaps are measured in.
     """
     start = time.perf_counter()
     gain = _Gain(losses)
@@ -38,17 +39,24 @@ def largest_ratio(problem: Problem, risk: Function, losses: list[Summand], solve
         )
     w, iterations = least.weights, least.iterations
     if gain(w) <= 0:
-        w = _most_gain(problem, losses, solver, gain)
+        w = _any_gain(problem, risk, least_risk, losses, solver)
     for _ in range(_MOST_STEPS):
         ratio = gain(w) / risk.value(w)
-        found, reasons = find(ratio_problem(problem, risk, losses, ratio), solver)
+        step = dataclasses.replace(ratio_problem(problem, risk, losses, ratio), gap_unit=ratio * least_risk)
+        try:
+            found, reasons = find(step, solver)
+        except UnboundedError:
+            raise UnboundedError(
+                f"MaxRatio can be improved without end, from {ratio:.4g} on: bound the weights or add a limit."
+            ) from None
         iterations += found.iterations
         reached = gain(found.weights) / risk.value(found.weights)
         w = found.weights
         if reached <= ratio * (1 + 1e-9):
             break
-    report(found, reasons)
-    return _as_ratio(found, ratio, reached, risk.value(w), least_risk, iterations, time.perf_counter() - start)
+    result = _as_ratio(found, ratio, reached, risk.value(w), least_risk)
+    report(result, reasons)
+    return dataclasses.replace(result, iterations=iterations, seconds=time.perf_counter() - start)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,19 +67,41 @@ class _Gain:
         return -sum(c * f.value(w) for _, c, f in self.losses)
 
 
-def _most_gain(problem: Problem, losses: list[Summand], solver: Solver | None, gain: _Gain) -> Array:
-    top, _ = find(dataclasses.replace(problem, objective=losses), solver)
-    if gain(top.weights) <= 0:
+def _any_gain(
+    problem: Problem, risk: Function, least_risk: float, losses: list[Summand], solver: Solver | None
+) -> Array:
+    """Weights of a positive gain: those of the most, or where that has no end, of the most within a limit on risk."""
+    most_gain, gain = dataclasses.replace(problem, objective=losses), _Gain(losses)
+    try:
+        w = find(most_gain, solver)[0].weights
+    except UnboundedError:
+        limits = [Limit([(1.0, risk)], factor * least_risk) for factor in (10.0, 1e3, 1e6)]
+        bounded = (
+            dataclasses.replace(most_gain, constraints=[*problem.constraints, ("most_risk", _Given([limit]))])
+            for limit in limits
+        )
+        # A gain without end becomes positive sooner or later.
+        w = next((w for w in (find(p, solver)[0].weights for p in bounded) if gain(w) > 0), np.zeros(problem.n_assets))
+    if gain(w) <= 0:
         raise InfeasibleError(
             "MaxRatio is not defined: no portfolio within the limits earns anything after the risk-free rate, costs "
-            f"and penalty; the most is {gain(top.weights):.4g} per period. Use MinRisk or MaxUtility."
+            f"and penalty; the most is {gain(w):.4g} per period. Use MinRisk or MaxUtility."
         )
-    return top.weights
+    return w
 
 
-def _as_ratio(
-    found: Solution, ratio: float, reached: float, risk: float, least_risk: float, iterations: int, seconds: float
-) -> Solution:
+class _Given(Constraint):
+    """Limits as they are given."""
+
+    def __init__(self, given: list[Limit]) -> None:
+        self.given = given
+
+    def limits(self, problem: Problem) -> list[Limit]:
+        """The limits."""
+        return self.given
+
+
+def _as_ratio(found: Solution, ratio: float, reached: float, risk: float, least_risk: float) -> Solution:
     """Solution of the last step in terms of the ratio: minus the ratio is what is minimised."""
     proof = found.certificate
     assert proof is not None
@@ -80,6 +110,4 @@ def _as_ratio(
         proof, objective=-reached, lower_bound=bound, gap=(-reached - bound) / reached
     )
     multipliers = {name: value / risk for name, value in found.multipliers.items()}
-    return dataclasses.replace(
-        found, certificate=certificate, multipliers=multipliers, iterations=iterations, seconds=seconds
-    )
+    return dataclasses.replace(found, certificate=certificate, multipliers=multipliers)

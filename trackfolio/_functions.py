@@ -229,10 +229,11 @@ class AbsoluteSum(_Provable):
         """The sum in cvxpy."""
         import cvxpy as cp
 
-        d = weights.w - self.centre
-        if np.array_equal(self.up, self.down):
-            return Written(self.up @ cp.abs(d), [])
-        return Written(self.up @ cp.pos(d) + self.down @ cp.neg(d), [])
+        # In units of the weights' size, like all that solvers see.
+        d, up, down = (weights.w - self.centre) / weights.size, weights.size * self.up, weights.size * self.down
+        if np.array_equal(up, down):
+            return Written(up @ cp.abs(d), [])
+        return Written(up @ cp.pos(d) + down @ cp.neg(d), [])
 
 
 @dataclass(frozen=True, eq=False)
@@ -280,8 +281,9 @@ class PowerSum(_Provable):
         import cvxpy as cp
 
         traded = cp.Variable(len(self.centre))
-        link = traded == weights.w - self.centre
-        return Written(self.coefficients @ cp.power(cp.abs(traded), self.exponent), [link], link)
+        link = traded == (weights.w - self.centre) / weights.size
+        coefficients = weights.size**self.exponent * self.coefficients
+        return Written(coefficients @ cp.power(cp.abs(traded), self.exponent), [link], link, weights.size)
 
 
 @dataclass(frozen=True, eq=False)

@@ -61,12 +61,13 @@ def certify(problem: Problem, solution: Solution) -> Certificate:
     """
     w = solution.weights
     objective, violation = problem.value(w), problem.violation(w)
-    unit = max(abs(objective), problem.scale)
+    unit = problem.gap_unit or max(abs(objective), problem.scale)
     if _is_provable(problem):
-        # The weights attain the objective: a bound above it only says that they break a limit by rounding.
-        bound = min(max(_lower_bound(problem, solution, objective), problem.least_value), objective)
+        proven = _lower_bound(problem, solution, objective)
         # With free weights, slopes that are zero but for rounding prove nothing; the point of the cone form may.
-        if np.isfinite(bound) or solution.cone_point is None:
+        if np.isfinite(proven) or solution.cone_point is None:
+            # The weights attain the objective: a bound above it only says that they break a limit by rounding.
+            bound = min(max(proven, problem.least_value), objective)
             return Certificate("bound", objective, bound, float((objective - bound) / unit), violation)
     bound, residuals = _residuals(problem, solution)
     violation = max(violation, residuals.pop("primal"))

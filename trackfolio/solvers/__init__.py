@@ -125,17 +125,33 @@ def find(problem: Problem, solver: Solver | None = None) -> tuple[Solution, list
 
 
 def _certified(problem: Problem, solver: Solver) -> Solution:
-    """Solution of one solver, with its proof, its status and multipliers by name."""
-    found = solver.solve(problem)
+    """Best solution of one solver, with its proof, its status and multipliers by name."""
+    best: Solution | None = None
+    failure: SolverFailure | None = None
+    for attempt in solver.attempts(problem):
+        try:
+            found = _proven(problem, attempt(), solver.tolerance)
+        except SolverFailure as error:
+            failure = failure or error
+            continue
+        best = found if best is None or abs(found.gap) < abs(best.gap) else best
+        if best.status == "optimal":
+            break
+    if best is None:
+        assert failure is not None, "a solver makes one attempt at least"
+        raise failure
+    # The cone's point is only kept where the proof needs it: solutions stay small.
+    point = best.cone_point if best.certificate and best.certificate.kind == "residuals" else None
+    return dataclasses.replace(best, multipliers=multipliers(problem, best), cone_point=point)
+
+
+def _proven(problem: Problem, found: Solution, tolerance: float) -> Solution:
     proof = certify(problem, found)
     if proof.primal_violation > _USABLE:
         raise SolverFailure(f"its weights break a limit by {proof.primal_violation:.1e}")
     residuals = [abs(r) for r in (proof.stationarity, proof.complementarity) if r is not None]
-    good = max(abs(proof.gap), proof.primal_violation, *residuals) <= solver.tolerance
-    found = dataclasses.replace(found, certificate=proof, status="optimal" if good else "inaccurate")
-    # The cone's point is only kept where the proof needs it: solutions stay small.
-    point = found.cone_point if proof.kind == "residuals" else None
-    return dataclasses.replace(found, multipliers=multipliers(problem, found), cone_point=point)
+    good = max(abs(proof.gap), proof.primal_violation, *residuals) <= tolerance
+    return dataclasses.replace(found, certificate=proof, status="optimal" if good else "inaccurate")
 
 
 def _shortfall(solution: Solution) -> str:

@@ -1,5 +1,6 @@
 """What all solvers share: the face, and the rule by which one is asked whether it can take a problem."""
 
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from trackfolio._terms import Term, offers
@@ -37,3 +38,7 @@ class Solver(Term):
     def solve(self, problem: Problem) -> Solution:
         """Weights and multipliers of the declared objective; `SolverFailure` where there are none."""
         raise NotImplementedError
+
+    def attempts(self, problem: Problem) -> Sequence[Callable[[], Solution]]:
+        """Ways to solve the problem, the fastest first; the next is tried where the proof is not good enough."""
+        return [lambda: self.solve(problem)]

@@ -1,6 +1,8 @@
 """Any convex problem, through cvxpy."""
 
 import warnings
+from collections.abc import Callable, Sequence
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,10 +16,15 @@ from trackfolio.problem import Problem
 from trackfolio.solution import Solution
 from trackfolio.solvers._base import Solver
 
-# Tighter than Clarabel's defaults (1e-8), so that two solvers agree to 1e-9 of the objective's scale: for quadratic
-# forms, whose proofs feel errors of the weights at first order, even more.
-_TIGHT: dict[str, Any] = {"tol_gap_abs": 1e-10, "tol_gap_rel": 1e-10, "tol_feas": 1e-10}
-_TIGHTER = dict.fromkeys(_TIGHT, 1e-12)
+def _within(tolerance: float) -> dict[str, Any]:
+    return dict.fromkeys(("tol_gap_abs", "tol_gap_rel", "tol_feas"), tolerance)
+
+
+# Tighter than Clarabel's defaults (1e-8), so that proofs find a gap below 1e-8: for quadratic forms, whose proofs feel
+# errors of the weights at first order, even more.
+_USUAL, _TIGHT = _within(1e-9), _within(1e-12)
+# Exponential cones can lead full steps astray, short ones get there; and the rescaling of rows loses digits at times.
+_SHORT_STEPS, _AS_GIVEN = _TIGHT | {"max_step_fraction": 0.8}, _TIGHT | {"equilibrate_enable": False}
 
 
 class Conic(Solver):
@@ -57,17 +64,21 @@ class Conic(Solver):
         self.tolerance = tolerance
 
     def solve(self, problem: Problem) -> Solution:
-        """Solve by cvxpy."""
+        """Solve by cvxpy, once."""
+        return self.attempts(problem)[0]()
+
+    def attempts(self, problem: Problem) -> Sequence[Callable[[], Solution]]:
+        """With Clarabel the usual way, then with short steps, then without rescaling; others are called once."""
         if self.solver != "CLARABEL":
-            form = cone_form(problem)
-            self._solve_by_cvxpy(form)
-            return self._read(problem, form, None)
+            return [lambda: self._by_cvxpy(problem)]
         smooth = all(f.is_quadratic for _, _, f in problem.objective)
-        found = self._by_clarabel(problem, _TIGHTER if smooth else _TIGHT)
-        if problem.violation(found.weights) > self.tolerance:
-            # Exponential cones can lead full steps astray; short ones get there.
-            found = self._by_clarabel(problem, _TIGHTER | {"max_step_fraction": 0.8})
-        return found
+        ways = (_TIGHT if smooth else _USUAL, _SHORT_STEPS, _AS_GIVEN)
+        return [partial(self._by_clarabel, problem, way) for way in ways]
+
+    def _by_cvxpy(self, problem: Problem) -> Solution:
+        form = cone_form(problem)
+        self._solve_by_cvxpy(form)
+        return self._read(problem, form, None)
 
     def _by_clarabel(self, problem: Problem, tolerances: dict[str, Any]) -> Solution:
         form = cone_form(problem)
