@@ -48,6 +48,7 @@ bench-risks: $(VENV)-bench/bench.done  ## Compare every risk with a peer
 	$(ONE_THREAD) $(VENV)-bench/bin/python -m benchmarks.risks
 
 docs: $(VENV)/docs.done  ## Build the pages in docs/_build/html; a warning is an error
+	@rm -rf docs/generated
 	$(PY) -m sphinx -W --keep-going -b html $(ARGS) docs docs/_build/html
 
 test-lowest: $(VENV)-lowest/lowest.done  ## Run all tests with the oldest supported versions

@@ -397,3 +397,17 @@ def test_a_covariance_and_a_constant_benchmark_have_no_beta():
     refused("BetaBounds needs returns", banded, np.cov(X.T))
     refused("benchmark's return is constant", MeanRisk(constraints=[BetaBounds(1, 1)]), X, np.full(len(X), 0.001))
     refused("needs expected returns", MeanRisk(Variance("precomputed"), constraints=[MinReturn(0.0)]), np.cov(X.T))
+
+
+@pytest.mark.parametrize(
+    ("limit", "end"),
+    [(MinReturn(0.0012), "largest"), (BetaBounds(0.1, 0.2), "smallest")],
+    ids=["net return", "beta"],
+)
+def test_what_a_row_could_reach_is_said(limit, end, market):
+    X, y = market
+    with pytest.raises(InfeasibleError) as raised:
+        MeanRisk(constraints=[limit, ("few", LinearConstraint(np.eye(8), upper=0.5))]).fit(X, y)
+    betas = np.cov(X.T, y)[:-1, -1] / np.var(y, ddof=1)
+    reached = {"largest": np.sort(X.mean(axis=0))[-2:].mean(), "smallest": np.sort(betas)[:2].mean()}
+    assert f"The {end} reachable {limit.term_name} is {reached[end]:.6g};" in str(raised.value)

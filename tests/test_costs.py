@@ -212,8 +212,11 @@ def test_the_sum_of_absolute_weights_has_an_effect_where_some_are_short():
     refused("l1 has no effect", all_short, X)
 
 
-def test_sales_that_cost_the_same_whatever_is_kept():
-    refused("has no effect", MeanRisk(costs=[TransactionCost(0.001)]), X, previous_weights=np.ones(8))
+@pytest.mark.parametrize("held", [np.zeros(8), np.ones(8)], ids=["from cash", "all are sold"])
+def test_trades_that_cost_the_same_whatever_is_kept_count(held):
+    model = solved(MeanRisk(Variance(), costs=[TransactionCost(0.001)]), X, previous_weights=held)
+    assert_allclose(model.weights_, MeanRisk(Variance()).fit(X).weights_, atol=1e-6)
+    assert_allclose(model.cost_, 0.001 * np.abs(model.weights_ - held).sum())
     unequal = solved(MeanRisk(Variance(), costs=[TransactionCost({"x0": 0.01})]), X, previous_weights=np.ones(8))
     assert unequal.weights_[0] > MeanRisk(Variance()).fit(X).weights_[0] + 0.01
 

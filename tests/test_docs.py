@@ -56,8 +56,8 @@ def test_python_blocks_run_in_order_and_print_what_the_page_shows(name, tmp_path
         assert lines(printed) == lines(shown or ""), f"{name}, block at line {line}"
 
 
-def printed_by_the_example():
-    command = [sys.executable, DOCS / "examples" / "track_sp500.py"]
+def printed_by(example):
+    command = [sys.executable, DOCS / "examples" / example]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
 
@@ -69,7 +69,7 @@ def without_effort(text):
 
 
 def test_example_prints_the_figures_of_the_data_and_the_gallery_shows_them():
-    output = printed_by_the_example()
+    output = printed_by("track_sp500.py")
 
     X, y = load_sp500(start="2014", return_X_y=True)
     model = MinTrackingError(max_weights=0.1).fit(X.loc[:"2019"], y.loc[:"2019"])
@@ -89,6 +89,11 @@ def test_example_prints_the_figures_of_the_data_and_the_gallery_shows_them():
 
     shown = next(f[2] for f in FENCE.finditer(PAGES["gallery.md"].read_text("utf-8")) if f[1] == "text")
     assert without_effort(shown) == without_effort(output)
+
+
+def test_gallery_shows_what_the_tutorial_prints():
+    shown = [lines(f[2]) for f in FENCE.finditer(PAGES["gallery.md"].read_text("utf-8")) if f[1] == "text"]
+    assert lines(printed_by("tracking_limit.py")) in shown
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of old versions of matplotlib, within

@@ -1,5 +1,7 @@
 """MaxRatio: Dinkelbach's method against the homogenised textbook program and against brute force."""
 
+import warnings
+
 import cvxpy as cp
 import numpy as np
 import pytest
@@ -9,9 +11,9 @@ from trackfolio import MeanRisk
 from trackfolio.certificate import certify
 from trackfolio.constraints import Constraint, Exposure, MaxTurnover
 from trackfolio.costs import L2, ManagementFee, TransactionCost
-from trackfolio.exceptions import InfeasibleError
+from trackfolio.exceptions import AccuracyWarning, InfeasibleError, UnboundedError
 from trackfolio.objectives import MaxRatio
-from trackfolio.risks import CVaR, StandardDeviation, Variance
+from trackfolio.risks import CVaR, EVaR, MeanAbsoluteDeviation, SemiDeviation, StandardDeviation, Variance
 
 from .conftest import simulate
 
@@ -174,3 +176,39 @@ def test_undefined_ratios(market):
         MeanRisk(StandardDeviation(), MaxRatio(0.1, active=True)).fit(X, X[:, 0])
     with pytest.raises(ValueError, match="risk_free_rate is NaN"):
         MeanRisk(StandardDeviation(), MaxRatio(np.nan)).fit(X)
+
+
+@pytest.mark.parametrize("rate", [0.0, 1e-3, 1e-2, 0.1])
+@pytest.mark.parametrize("risk", [StandardDeviation(), CVaR(0.9), EVaR(0.9), SemiDeviation()], ids=repr)
+def test_optimal_means_optimal_as_a_ratio(risk, rate, market):
+    """However small the ratio is beside what the trade costs."""
+    held = np.eye(8)[0]
+    costs = [TransactionCost(rate, impact=rate)] if rate else None
+    model = MeanRisk(risk, MaxRatio(), costs=costs)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        solution = model.fit(market[0] + 0.01 * rate * held, previous_weights=held).solution_
+    good = abs(solution.gap) <= 1e-8
+    assert solution.status == ("optimal" if good else "inaccurate")
+    assert good or any(issubclass(w.category, AccuracyWarning) for w in said)
+    assert solution.gap <= 1e-6
+
+
+@pytest.mark.parametrize("risk", [StandardDeviation(), CVaR(0.9), MeanAbsoluteDeviation(), SemiDeviation()], ids=repr)
+def test_free_weights(risk, market):
+    X = market[0] + 0.002
+    solution = MeanRisk(risk, MaxRatio(), min_weights=None, max_weights=None).fit(X).solution_
+    assert solution.status == "optimal"
+    within = MeanRisk(risk, MaxRatio(), min_weights=-50, max_weights=50).fit(X).solution_
+    assert np.abs(within.weights).max() < 49
+    assert_allclose(solution.objective, within.objective, rtol=1e-8)
+
+
+def test_ratios_without_a_best(market):
+    losing = market[0] - 0.002  # least risk earns less than nothing, so ever longer and shorter positions are better
+    with pytest.raises(UnboundedError, match="approached, or reached, by weights without end"):
+        MeanRisk(StandardDeviation(), MaxRatio(), min_weights=None, max_weights=None).fit(losing)
+    limited = MeanRisk(
+        StandardDeviation(), MaxRatio(), min_weights=None, max_weights=None, constraints=[StandardDeviation() <= 0.1]
+    ).fit(losing)
+    assert_allclose(np.std(losing @ limited.weights_, ddof=1), 0.1, rtol=1e-6)

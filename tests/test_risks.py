@@ -1,5 +1,6 @@
 """Every risk against its formula, in all of its roles."""
 
+import operator
 import pickle
 
 import cvxpy as cp
@@ -232,3 +233,9 @@ def test_labels_tell_risks_apart():
     assert "CVaR 99 %" in labels
     assert "Gini mean difference" in labels
     assert "semi-deviation" in labels
+
+
+def test_a_risk_is_no_lower_limit():
+    for compare in (operator.ge, operator.lt, operator.gt):
+        with pytest.raises(TypeError, match=r"only be limited from above: write CVaR\(...\) <= limit"):
+            compare(CVaR(0.9), 0.02)

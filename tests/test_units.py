@@ -6,10 +6,18 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from trackfolio import MinTrackingError
-from trackfolio.constraints import Constraint, Exposure, LinearConstraint, MaxTurnover
+from trackfolio import MeanRisk, MinTrackingError
+from trackfolio.constraints import (
+    Constraint,
+    Exposure,
+    LinearConstraint,
+    MaxActiveShare,
+    MaxLeverage,
+    MaxTurnover,
+)
+from trackfolio.costs import L1, L2, TransactionCost
 from trackfolio.exceptions import TrackfolioWarning
-from trackfolio.risks import RootMeanSquare, StandardDeviation, Variance
+from trackfolio.risks import CVaR, RootMeanSquare, StandardDeviation, Variance
 from trackfolio.solvers import Conic
 
 from .conftest import simulate
@@ -59,6 +67,44 @@ def test_nearly_no_budget_is_no_unit_for_long_short():
     model = MinTrackingError(budget=1e-9, min_weights=-1).fit(X, y)
     reference = MinTrackingError(budget=0, min_weights=-1).fit(X, y)
     assert_allclose(model.weights_, reference.weights_, atol=1e-7)
+
+
+EQUAL = np.full(8, 1 / 8)
+
+
+@pytest.mark.parametrize("size", [1e-6, 1e4, 1e7])
+@pytest.mark.parametrize(
+    "terms",
+    [
+        lambda size: {"constraints": [MaxLeverage(gross=1.3 * size)]},
+        lambda size: {"constraints": [MaxLeverage(long=1.2 * size, short=0.2 * size)]},
+        lambda size: {"constraints": [MaxActiveShare(0.2 * size)]},
+        lambda size: {"costs": [L1(1e-3)]},
+        lambda size: {"costs": [L2(1e-2 / size)]},
+        lambda size: {"costs": [TransactionCost(rate=1e-3)]},
+        lambda size: {"costs": [TransactionCost(impact=1e-2 / size**0.5)]},
+        lambda size: {"costs": [TransactionCost(impact=1e-2 / size, exponent=2)]},
+    ],
+    ids=["gross", "sides", "active share", "L1", "L2", "rate", "impact", "quadratic impact"],
+)
+def test_absolute_values_and_powers_of_weights_of_any_size(terms, size):
+    X, _ = simulate()
+
+    def fit(size):
+        model = MeanRisk(
+            CVaR(0.9),
+            budget=size,
+            min_weights=-size,
+            max_weights=2 * size,
+            benchmark_weights=size * EQUAL,
+            **terms(size),
+        )
+        return model.fit(X, previous_weights=size * EQUAL)
+
+    model, reference = fit(size), fit(1.0)
+    assert_allclose(model.solution_.objective / size, reference.solution_.objective, rtol=1e-8)
+    assert_allclose(model.weights_ / size, reference.weights_, atol=1e-5)
+    assert model.solution_.status == "optimal"
 
 
 class UpTo(Constraint):

@@ -105,8 +105,9 @@ class PortfolioEstimator(NamedTermsMixin, PortfolioHolder):
         summands = []
         for name, cost in named(self.costs, "costs", Cost):
             functions = cost.summands(problem)
-            check_effect(name, functions, problem, constants_count=constants_count)
-            summands += [Summand(f"{_COST}{name}__{i}", c, function) for i, (c, function) in enumerate(functions)]
+            check_effect(name, cost, functions, problem, constants_count=constants_count)
+            ends = [f"__{i}" for i in range(len(functions))] if len(functions) > 1 else [""]
+            summands += [Summand(f"{_COST}{name}{end}", *each) for end, each in zip(ends, functions, strict=True)]
         return summands
 
     def _solve(self, problem: Problem, X: Any) -> Self:

@@ -47,7 +47,8 @@ def largest_ratio(problem: Problem, risk: Function, losses: list[Summand], solve
             found, reasons = find(step, solver)
         except UnboundedError:
             raise UnboundedError(
-                f"MaxRatio can be improved without end, from {ratio:.4g} on: bound the weights or add a limit."
+                f"MaxRatio: ratios above {ratio:.4g} are approached, or reached, by weights without end: bound the "
+                "weights, fix the budget, or add a limit."
             ) from None
         iterations += found.iterations
         reached = gain(found.weights) / risk.value(found.weights)

@@ -29,7 +29,9 @@ def named(terms: Sequence[Any] | None, what: str, kind: type) -> list[tuple[str,
     if terms is None:
         return []
     if not isinstance(terms, list | tuple):
-        raise TypeError(f"{what} must be a list of terms, got {type(terms).__name__}. Write {what}=[...].")
+        raise TypeError(
+            f"{what} must be a list of terms, got {type(terms).__name__}. Write {what.rpartition('.')[2]}=[...]."
+        )
     pairs: list[tuple[str | None, Any]] = [(None, t) if not isinstance(t, tuple) else _pair(t, what) for t in terms]
     for _, term in pairs:
         if isinstance(term, type):

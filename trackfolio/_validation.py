@@ -144,6 +144,10 @@ def finite_per_asset(value: Any, names: Sequence[str], what: str) -> Array:
     """Like `per_asset` for one number an asset: no scalars, no defaults, no infinities."""
     if np.ndim(value) == 0 and not isinstance(value, Mapping):
         raise ValueError(f"{what} must give one number per asset, got {value!r}.")
+    if not isinstance(value, pd.Series | Mapping) and np.shape(value) != (len(names),):
+        raise ValueError(
+            f"{what} has shape {np.shape(value)}, but there are {len(names)} assets: give one number each."
+        )
     array = per_asset(value, names, what)
     if np.isinf(array).any():
         raise ValueError(f"{what} of {names[int(np.flatnonzero(np.isinf(array))[0])]!r} is infinite.")

@@ -24,6 +24,9 @@ class Cost(Term):
     expression of one's own, `CustomCost` is shorter.
     """
 
+    #: Whether holdings, which differ from one fit to the next, decide if the cost depends on the weights.
+    depends_on_holdings = False
+
     def summands(self, problem: Any) -> list[tuple[float, Function]]:
         """Functions that the cost is made of, with their coefficients."""
         raise NotImplementedError
@@ -36,7 +39,8 @@ class TransactionCost(Cost):
         \qquad \Delta = w - w_{prev}
 
     Per period, like returns: the cost of one trade is spread over the periods for which it is held. The previous
-    weights are given to `fit(X, y, previous_weights=...)`: the holdings just before the trade, after drift.
+    weights are given to `fit(X, y, previous_weights=...)`: the holdings just before the trade, after drift. Where all
+    portfolios within the limits cost the same, as in a first purchase from cash, the cost counts but changes no weight.
 
     Parameters
     ----------
@@ -58,6 +62,8 @@ class TransactionCost(Cost):
     >>> from trackfolio.costs import TransactionCost
     >>> held_for_a_month = TransactionCost(rate=0.001, holding_period=21)
     """
+
+    depends_on_holdings = True
 
     def __init__(self, rate: Any = 0.0, impact: Any = 0.0, exponent: float = 1.5, holding_period: float = 1.0) -> None:
         self.rate = rate
@@ -179,8 +185,12 @@ class CustomCost(Cost):
         return [(1.0, OfExpression(self.function, len(problem.names)))]
 
 
-def check_effect(name: str, functions: list[tuple[float, Function]], problem: Any, *, constants_count: bool) -> None:
+def check_effect(
+    name: str, cost: Cost, functions: list[tuple[float, Function]], problem: Any, *, constants_count: bool
+) -> None:
     """Raise for a cost that is the same for all weights; a constant one counts in a ratio."""
+    if cost.depends_on_holdings and functions:
+        return
     slopes = [_slope(function, problem) for _, function in functions]
     if any(slope is None for slope in slopes):
         return

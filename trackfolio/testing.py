@@ -28,6 +28,7 @@ def check_risk(risk: Risk, *, random_state: int = 0) -> None:
     """Check a risk measure: every promise that estimators and proofs rely on.
 
     `value` (numpy) equals `expression` (cvxpy); the risk is convex; `gradient`, if there is one, is a subgradient;
+    `support`, if there is one, is nowhere above the risk;
     `quadratic`, if there is one, is the risk or its square; the risk clones.
 
     Parameters

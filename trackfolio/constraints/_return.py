@@ -67,6 +67,6 @@ class MinReturn(NamedTermsMixin, Constraint):
         summands = []
         for name, cost in named(self.costs, "MinReturn.costs", Cost):
             functions = cost.summands(problem)
-            check_effect(f"MinReturn.{name}", functions, problem, constants_count=True)
+            check_effect(f"MinReturn.{name}", cost, functions, problem, constants_count=True)
             summands += functions
         return summands

@@ -86,6 +86,12 @@ class Risk(Term):
         """Limit on the risk of the portfolio's own returns."""
         return RiskLimit(self, limit)
 
+    def __ge__(self, limit: float) -> "RiskLimit":
+        """Refused: not convex."""
+        raise TypeError(f"A risk can only be limited from above: write {type(self).__name__}(...) <= limit.")
+
+    __lt__ = __gt__ = __ge__
+
     def scorer(self, *, active: bool = False) -> "RiskScorer":
         """Scorer for scikit-learn's model selection: minus the risk of the predicted portfolio, higher is better.
 
@@ -189,8 +195,10 @@ def call_weighted(method: Any, returns: Any, sample_weight: Array | None) -> Any
     if sample_weight is None:
         return method(returns)
     if "sample_weight" not in inspect.signature(method).parameters:
+        owner = method.__self__
+        why = ": the periods form a path, which cannot repeat one of them" if getattr(owner, "of_path", False) else ""
         raise ValueError(
-            f"sample_weight was given, but {type(method.__self__).__name__}.{method.__name__} does not take it."
+            f"sample_weight was given, but {type(owner).__name__}.{method.__name__} does not take it{why}."
         )
     return method(returns, sample_weight=sample_weight)
 

@@ -298,6 +298,11 @@ class Huber(Risk):
         self.threshold = threshold
 
     @property
+    def label(self) -> str:
+        """What tables call the risk."""
+        return f"Huber {float(self.threshold):.6g}"
+
+    @property
     def _threshold(self) -> float:
         threshold = finite(self.threshold, "Huber.threshold")
         if threshold <= 0:

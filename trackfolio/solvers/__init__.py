@@ -3,6 +3,9 @@
 import dataclasses
 import time
 
+import numpy as np
+import scipy.sparse as sp
+
 from trackfolio._functions import Linear, Summand
 from trackfolio._validation import warn
 from trackfolio.certificate import certify
@@ -178,20 +181,38 @@ def _conflict_message(problem: Problem, terms: list[str]) -> str:
             f"No portfolio satisfies these limits together: {together}. "
             "Without any one of them there is one: loosen or remove at least one."
         )
-    return " ".join([message, *(_reachable(problem, name) for name in terms if name in problem.limits)])
+    sentences = [sentence for name in terms for sentence in _reachable(problem, name) if sentence]
+    return " ".join([message, *sentences])
 
 
-def _reachable(problem: Problem, name: str) -> str:
-    """Sentence on the smallest value that a limit on a function could have, all other limits as they are."""
-    limits = problem.limits[name]
-    others = [(other, term) for other, term in problem.constraints if other != name]
-    if len(limits) > 1:
+def _reachable(problem: Problem, name: str) -> list[str]:
+    """Sentence on the smallest or largest value that a limit could have, all other limits as they are."""
+    others = dataclasses.replace(problem, constraints=[(n, term) for n, term in problem.constraints if n != name])
+    limits, rows = problem.limits.get(name, []), problem.row_slices.get(name, slice(0, 0))
+    if len(limits) == 1:
+        limit = limits[0]
+        sign = -1.0 if isinstance(limit.summands[0][1], Linear) else 1.0  # a net return is limited from below
+        objective = [Summand(f"{name}__{i}", c, function) for i, (c, function) in enumerate(limit.summands)]
+        asked = [(sign, sign * limit.bound, objective)]
+    elif name != "budget" and rows.stop - rows.start == 1:
+        unit = float(problem.row_units[rows][0])
+        A, lower, upper = (part[rows] for part in problem.linear)
+        slope = unit * (A.toarray() if sp.issparse(A) else A)[0]
+        sides = [(1.0, unit * float(upper[0])), (-1.0, unit * float(lower[0]))]
+        asked = [(sign, bound, [Summand(name, 1.0, Linear(sign * slope))]) for sign, bound in sides]
+    else:
+        return []
+    return [_reached(others, name, *each) for each in asked]
+
+
+def _reached(others: Problem, name: str, sign: float, bound: float, objective: list[Summand]) -> str:
+    if not np.isfinite(bound):
         return ""
-    objective = [Summand(f"{name}__{i}", c, function) for i, (c, function) in enumerate(limits[0].summands)]
     try:
-        least, _ = find(dataclasses.replace(problem, objective=objective, constraints=others))
+        least = sign * find(dataclasses.replace(others, objective=objective))[0].objective
     except OptimizationError:
         return ""  # the others alone contradict one another, or no least value was found
-    if isinstance(limits[0].summands[0][1], Linear):  # a limit from below on the net return
-        return f"The largest reachable {name} is {-least.objective:.6g}; {-limits[0].bound:.6g} was asked for."
-    return f"The smallest reachable {name} is {least.objective:.6g}; {limits[0].bound:.6g} was asked for."
+    if sign * (least - bound) <= 0:
+        return ""  # not this side
+    end = "smallest" if sign > 0 else "largest"
+    return f"The {end} reachable {name} is {least:.6g}; {bound:.6g} was asked for."

@@ -16,6 +16,7 @@ from trackfolio.problem import Problem
 from trackfolio.solution import Solution
 from trackfolio.solvers._base import Solver
 
+
 def _within(tolerance: float) -> dict[str, Any]:
     return dict.fromkeys(("tol_gap_abs", "tol_gap_rel", "tol_feas"), tolerance)
 
