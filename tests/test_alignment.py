@@ -140,7 +140,7 @@ def test_a_poor_answer_is_tried_again_by_the_next_solver(market, monkeypatch):
         return found
 
     monkeypatch.setattr(DenseQP, "solve", poor)
-    with pytest.warns(SolverFallbackWarning, match="Conic took over: DenseQP: a gap of"):
+    with pytest.warns(SolverFallbackWarning, match="InteriorPoint took over: DenseQP: a gap of"):
         model = MinTrackingError().fit(X, y)
-    assert model.solution_.solver == "Conic"
+    assert model.solution_.solver == "InteriorPoint"
     assert model.solution_.gap <= 1e-8

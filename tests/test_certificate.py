@@ -14,7 +14,7 @@ from numpy.testing import assert_allclose
 from trackfolio import MinTrackingError
 from trackfolio.certificate import certify, implied_bounds
 from trackfolio.constraints import Constraint, Exposure, LinearConstraint, MaxTurnover
-from trackfolio.exceptions import AccuracyWarning
+from trackfolio.exceptions import AccuracyWarning, TrackfolioWarning
 from trackfolio.risks import Risk, RootMeanSquare, StandardDeviation, Variance
 from trackfolio.solvers import Conic, solve
 
@@ -280,7 +280,7 @@ def test_wrong_multipliers_with_free_weights_and_few_rows(seed, spread):
         budget=[(1.0, 1.0), (0.5, 2.0), (-np.inf, np.inf)][seed % 3],
     )
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", AccuracyWarning)
+        warnings.simplefilter("ignore", TrackfolioWarning)
         solution = solve(case)
     wrong = dataclasses.replace(
         solution,

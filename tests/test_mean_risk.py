@@ -67,7 +67,7 @@ def test_least_variance_is_the_square(market, most):
     X, y = market
     root = solved(MeanRisk(StandardDeviation(), max_tracking_error=most), X, y)
     square = solved(MeanRisk(max_tracking_error=most), X, y)
-    assert square.solution_.solver == ("Conic" if most else "DenseQP")
+    assert square.solution_.solver == ("InteriorPoint" if most else "DenseQP")
     assert_allclose(np.sqrt(square.solution_.objective), root.solution_.objective, rtol=1e-9)
 
 

@@ -112,7 +112,7 @@ def test_sample_weight_is_repetition_or_refused(risk):
     repeats = np.random.default_rng(0).integers(0, 3, len(R))
     if risk.of_path:
         X, _ = simulate()
-        with pytest.raises(ValueError, match=f"{type(risk).__name__}.value does not take it"):
+        with pytest.raises(ValueError, match=f"{type(risk).__name__} does not take it"):
             MeanRisk(risk).fit(X, sample_weight=np.ones(len(X)))
         return
     assert_allclose(risk.value(R, repeats.astype(float)), risk.value(np.repeat(R, repeats)), rtol=1e-9)

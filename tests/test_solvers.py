@@ -137,9 +137,9 @@ def test_a_solver_that_gives_up_hands_over_with_a_warning(market, monkeypatch):
         raise SolverFailure("PIQP ended with status BROKEN")
 
     monkeypatch.setattr(DenseQP, "solve", give_up)
-    with pytest.warns(SolverFallbackWarning, match="Conic took over: DenseQP: PIQP ended with status BROKEN"):
+    with pytest.warns(SolverFallbackWarning, match="InteriorPoint took over: DenseQP: PIQP ended with status BROKEN"):
         model = MinTrackingError().fit(X, y)
-    assert model.solution_.solver == "Conic"
+    assert model.solution_.solver == "InteriorPoint"
     with pytest.raises(SolverFailure, match="BROKEN"):  # the one that was asked for has no deputy
         MinTrackingError(solver=DenseQP()).fit(X, y)
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from trackfolio._position import CvxpyWeights, Position
 from trackfolio._quadratic import DiagonalQuadratic, Quadratic
+from trackfolio._shape import Shape
 from trackfolio._terms import offers
 from trackfolio._validation import Array
 
@@ -119,6 +120,12 @@ class RiskOf:
     def quadratic(self) -> Quadratic | None:
         """The risk (its square, if `is_root`) as a quadratic form, if it is one."""
         return self.risk.quadratic(self.position) if offers(self.risk, "quadratic") else None
+
+    @cached_property
+    def shape(self) -> Shape | None:
+        """The risk as a sum of pieces, if it is one."""
+        shape: Shape | None = self.risk.shape_at(self.position) if offers(self.risk, "shape") else None
+        return shape
 
     @property
     def is_quadratic(self) -> bool:

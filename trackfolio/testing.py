@@ -5,12 +5,15 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from sklearn.base import clone
 
 from trackfolio._cone_form import cone_form
 from trackfolio._constraint import checked_rows, kinds_of
 from trackfolio._functions import RiskOf, Summand
+from trackfolio._paths import drawdowns
 from trackfolio._position import CvxpyWeights, Position
+from trackfolio._shape import Shape
 from trackfolio._terms import offers
 from trackfolio._validation import Array
 from trackfolio.constraints import Constraint
@@ -29,7 +32,7 @@ def check_risk(risk: Risk, *, random_state: int = 0) -> None:
 
     `value` (numpy) equals `expression` (cvxpy); the risk is convex; `gradient`, if there is one, is a subgradient;
     `support`, if there is one, is nowhere above the risk;
-    `quadratic`, if there is one, is the risk or its square; the risk clones.
+    `quadratic`, if there is one, is the risk or its square; `shape`, if there is one, is the risk; the risk clones.
 
     Parameters
     ----------
@@ -75,6 +78,9 @@ def check_risk(risk: Risk, *, random_state: int = 0) -> None:
             _check_minorant(risk, position, weights, values, rng)
         if offers(risk, "quadratic"):
             _check_quadratic(risk, position, weights, values)
+        if offers(risk, "shape"):
+            for w, value in zip(weights, values, strict=True):
+                _close(_of_shape(risk.shape_at(position), position.returns(w)), value, "shape is the risk")
 
 
 def _check_minorant(
@@ -92,6 +98,31 @@ def _check_minorant(
                 assert other >= below.value + below.slope @ (v - w) - 1e-12 * max(abs(value), 1e-6), (
                     "gradient or support stays below the risk"
                 )
+
+
+def _of_shape(shape: Shape, returns: Array) -> float:
+    """Value of a shape, by its definition."""
+    if shape.of == "drawdowns":
+        returns = -drawdowns(returns)
+    elif shape.of == "pairs":
+        first, second = np.triu_indices(len(returns), 1)
+        returns = returns[first] - returns[second]
+    arguments = shape.sign * (returns if shape.centre is None else returns - shape.centre @ returns) - shape.offset
+    there = shape.upper > shape.lower
+    # As a function of the free scalar the sum is convex and, without curvature, has its kinks at the arguments.
+    thresholds = [0.0] if shape.free is None else list(arguments[there])
+    sums = [(shape.free or 0.0) * t + _sum_of_pieces(shape, arguments - t, there) for t in thresholds]
+    return float(np.sqrt(min(sums)) if shape.is_root else min(sums))
+
+
+def _sum_of_pieces(shape: Shape, arguments: Array, there: npt.NDArray[np.bool_]) -> float:
+    lower, upper, x = shape.lower[there], shape.upper[there], arguments[there]
+    if shape.curvature is None:
+        slopes = np.where(x > 0, upper, lower)
+        return float(np.sum(slopes * x, where=x != 0))
+    rho = shape.curvature[there]
+    slopes = np.clip(x / rho, lower, upper)
+    return float(np.sum(slopes * x - rho * slopes**2 / 2))
 
 
 def _check_quadratic(risk: Any, position: Position, weights: Array, values: list[float]) -> None:

@@ -13,6 +13,7 @@ from trackfolio._constraint import Constraint
 from trackfolio._functions import Limit, Minorant, RiskOf, Written
 from trackfolio._position import CvxpyWeights, Position
 from trackfolio._quadratic import mean_diagonal
+from trackfolio._shape import Shape
 from trackfolio._terms import Term, offers
 from trackfolio._validation import Array, check_same_index, limit
 
@@ -28,6 +29,8 @@ class Risk(Term):
     * ``support(pull, sample_weight=None)``, for risks with kinks that are the largest of affine functions of the
       returns: the pair (slope, constant) of such a function, with a slope close to `pull`. The solver's multipliers
       come in as `pull`; whatever they are, ``slope @ returns + constant`` must nowhere exceed the risk;
+    * ``shape(n_periods, sample_weight=None)``, the risk as a sum of one-dimensional pieces of the returns, for the
+      interior-point method;
     * ``quadratic(position)``, the risk as a quadratic form of the weights (its square, if ``is_root``), for quadratic
       solvers.
 
@@ -148,6 +151,15 @@ class Risk(Term):
             gradient = gradient / (2 * value) if value > 0 else np.zeros(position.n_assets)
         return Minorant(gradient, value)
 
+    def shape_at(self, position: Position) -> Shape:
+        """The risk of a position as a sum of pieces of its returns."""
+        n_periods = len(position.rows)
+        own = self.shape  # optional, like `gradient`
+        if position.sample_weight is None:
+            return own(n_periods)  # type: ignore[no-any-return]
+        refuse_weights(own)
+        return own(n_periods, position.sample_weight)  # type: ignore[no-any-return]
+
     def write_at(self, position: Position, weights: CvxpyWeights) -> Written:
         """Risk of a position in cvxpy, as a function of the weights.
 
@@ -194,13 +206,16 @@ def call_weighted(method: Any, returns: Any, sample_weight: Array | None) -> Any
     """Call a method of a risk, with sample weights only if there are any, and refuse them by name if it takes none."""
     if sample_weight is None:
         return method(returns)
+    refuse_weights(method)
+    return method(returns, sample_weight=sample_weight)
+
+
+def refuse_weights(method: Any) -> None:
+    """Raise if a method of a risk takes no sample weights."""
     if "sample_weight" not in inspect.signature(method).parameters:
         owner = method.__self__
         why = ": the periods form a path, which cannot repeat one of them" if getattr(owner, "of_path", False) else ""
-        raise ValueError(
-            f"sample_weight was given, but {type(owner).__name__}.{method.__name__} does not take it{why}."
-        )
-    return method(returns, sample_weight=sample_weight)
+        raise ValueError(f"sample_weight was given, but {type(owner).__name__} does not take it{why}.")
 
 
 def as_weights(sample_weight: npt.ArrayLike | None) -> Array | None:

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from trackfolio._shape import Shape
 from trackfolio._validation import Array, degrees_of_freedom
 from trackfolio.risks._base import Risk
 from trackfolio.risks._sample import finite, per_share, sample, shares, total
@@ -63,6 +64,20 @@ class _BelowTarget(Risk):
         sum_of_prices = float(np.max(per_share(pull, share)))
         return np.maximum(share * sum_of_prices - pull, 0.0) * (share > 0), share
 
+    def _shape(self, n_periods: int, sample_weight: Array | None, *, is_root: bool) -> Shape:
+        """Squares of shortfalls."""
+        share = shares(n_periods, sample_weight)
+        size, there = total(n_periods, sample_weight), share > 0
+        squares = share * size / degrees_of_freedom(size)
+        return Shape(
+            np.zeros(n_periods),
+            np.where(there, np.inf, 0.0),
+            np.divide(0.5, squares, out=np.zeros(n_periods), where=there),
+            offset=0.0 if self._target is None else -self._target,
+            centre=share if self._target is None else None,
+            is_root=is_root,
+        )
+
     def _affine(self, prices: Array, share: Array) -> tuple[Array, float]:
         """Slope and constant of Σ prices·(target - returns)."""
         if self.target is not None:
@@ -117,6 +132,10 @@ class SemiVariance(_BelowTarget):
         of_squares = per_share(prices**2, share * size / degrees_of_freedom(size))
         return slope, constant - float(of_squares.sum()) / 4
 
+    def shape(self, n_periods: int, sample_weight: Array | None = None) -> Shape:
+        """Squares of shortfalls."""
+        return self._shape(n_periods, sample_weight, is_root=False)
+
 
 class SemiDeviation(_BelowTarget):
     r"""Semi-deviation, the root of the semi-variance.
@@ -160,6 +179,10 @@ class SemiDeviation(_BelowTarget):
         direction = per_share(prices**2, share * size / degrees_of_freedom(size))
         return self._affine(prices / max(1.0, float(np.sqrt(direction.sum()))), share)
 
+    def shape(self, n_periods: int, sample_weight: Array | None = None) -> Shape:
+        """Squares of shortfalls, of which it is the root."""
+        return self._shape(n_periods, sample_weight, is_root=True)
+
 
 class MeanAbsoluteDeviation(Risk):
     r"""Mean absolute deviation from the mean, :math:`\frac{\sum_t s_t |r_t - \bar r|}{\sum_t s_t}`.
@@ -198,6 +221,11 @@ class MeanAbsoluteDeviation(Risk):
         low, high = float(np.min(signs[share > 0])), float(np.max(signs[share > 0]))
         signs = (signs - (low + high) / 2) / max(1.0, (high - low) / 2)
         return share * (signs - share @ signs), 0.0
+
+    def shape(self, n_periods: int, sample_weight: Array | None = None) -> Shape:
+        """Absolute values."""
+        share = shares(n_periods, sample_weight)
+        return Shape(-share, share, centre=share)
 
 
 class LowerPartialMoment(Risk):
@@ -266,6 +294,16 @@ class LowerPartialMoment(Risk):
         v = np.clip(-per_share(pull, share), 0.0, 1.0 if order == 1 else np.inf)
         return -share * v, float(share @ (v * target - (0 if order == 1 else v**2 / 4)))
 
+    def shape(self, n_periods: int, sample_weight: Array | None = None) -> Shape:
+        """Shortfalls or their squares."""
+        order, target = self._checked()
+        share = shares(n_periods, sample_weight)
+        if order == 1:
+            return Shape(np.zeros(n_periods), share, offset=-target)
+        there = share > 0
+        curvature = np.divide(0.5, share, out=np.zeros(n_periods), where=there)
+        return Shape(np.zeros(n_periods), np.where(there, np.inf, 0.0), curvature, offset=-target)
+
 
 class Huber(Risk):
     r"""Mean of Huber's function: squares of small returns, proportional to large ones.
@@ -328,3 +366,9 @@ class Huber(Risk):
         share = shares(len(pull), sample_weight)
         v = np.clip(per_share(pull, share), -2 * self._threshold, 2 * self._threshold)
         return share * v, -float(share @ v**2) / 4
+
+    def shape(self, n_periods: int, sample_weight: Array | None = None) -> Shape:
+        """Squares of which the slope is limited."""
+        share = shares(n_periods, sample_weight)
+        most = 2 * self._threshold * share
+        return Shape(-most, most, np.divide(0.5, share, out=np.zeros(n_periods), where=share > 0))

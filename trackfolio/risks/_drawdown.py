@@ -8,6 +8,7 @@ The periods form a path: repetitions of some of them have no meaning, so sample 
 """
 
 from abc import abstractmethod
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from trackfolio._paths import drawdowns
+from trackfolio._shape import Shape
 from trackfolio._validation import Array
 from trackfolio.risks._base import Risk, parts
 from trackfolio.risks._quadratic import RootMeanSquare
@@ -37,6 +39,12 @@ class _DrawdownRisk(Risk):
     def value(self, returns: npt.ArrayLike) -> float:  # type: ignore[override]  # weights have no meaning
         """Risk of the drawdowns, in units of returns."""
         return self._of_drawdowns.value(-drawdowns(sample(returns)[0]))
+
+    def shape(self, n_periods: int) -> Shape:
+        """The shape of the risk that is taken of minus the drawdowns."""
+        of_losses: Any = self._of_drawdowns
+        shape: Shape = replace(of_losses.shape(n_periods), of="drawdowns")
+        return shape
 
     def expression(self, returns: Any) -> Any:  # type: ignore[override]
         """Risk of the drawdowns, with a variable for each of them."""
@@ -130,6 +138,10 @@ class _MeanLoss(Risk):
 
         return -cp.sum(returns) / returns.shape[0]
 
+    def shape(self, n_periods: int, sample_weight: Array | None = None) -> Shape:
+        """Shortfalls below 0: drawdowns have no others."""
+        return Shape(np.zeros(n_periods), np.full(n_periods, 1 / n_periods))
+
 
 class _DrawdownTail(_DrawdownRisk):
     """A risk of the share 1 - confidence of largest drawdowns."""
@@ -199,6 +211,8 @@ class EDaR(_DrawdownTail):
     True
     """
 
+    shape = None  # type: ignore[assignment]  # EVaR has none
+
     @property
     def _of_drawdowns(self) -> Risk:
         return EVaR(self._level)
@@ -241,6 +255,11 @@ class UlcerIndex(_DrawdownRisk):
     @property
     def _of_drawdowns(self) -> Risk:
         return RootMeanSquare()
+
+    def shape(self, n_periods: int) -> Shape:
+        """Squares of the drawdowns, of which it is the root."""
+        none, most, curvature = (np.full(n_periods, number) for number in (0.0, np.inf, n_periods / 2))
+        return Shape(none, most, curvature, of="drawdowns", is_root=True)
 
     def _priced(self, q: Array) -> Array:
         return np.asarray(q / max(1.0, float(np.sqrt(len(q)) * np.linalg.norm(_ends(q)))))

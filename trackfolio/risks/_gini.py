@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
+from trackfolio._shape import Shape
 from trackfolio._validation import Array, degrees_of_freedom
 from trackfolio.risks._base import Risk
 from trackfolio.risks._sample import per_share, sample, shares, total
@@ -86,6 +87,13 @@ class GiniMeanDifference(Risk):
         inside = most > 1e-12 / n
         ratio = float(np.max(taken[inside] / most[inside], initial=0.0))
         return prices / max(1.0, ratio), 0.0
+
+    def shape(self, n_periods: int, sample_weight: Array | None = None) -> Shape:
+        """Absolute differences of all pairs."""
+        share, size = shares(n_periods, sample_weight), total(n_periods, sample_weight)
+        first, second = np.triu_indices(n_periods, 1)
+        price = 2 * share[first] * share[second] * size / degrees_of_freedom(size)
+        return Shape(-price, price, of="pairs")
 
 
 class _Network:

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import brentq
 
+from trackfolio._shape import Shape
 from trackfolio._validation import Array
 from trackfolio.risks._base import Risk
 from trackfolio.risks._sample import capped_simplex, level, sample, shares
@@ -42,6 +43,11 @@ class WorstRealization(Risk):
     def support(self, pull: Array, sample_weight: Array | None = None) -> tuple[Array, float]:
         """Minus weights of the periods: at least 0, with sum 1."""
         return -capped_simplex(-pull, np.where(shares(len(pull), sample_weight) > 0, 1.0, 0.0)), 0.0
+
+    def shape(self, n_periods: int, sample_weight: Array | None = None) -> Shape:
+        """The least number that no loss exceeds."""
+        there = shares(n_periods, sample_weight) > 0
+        return Shape(np.zeros(n_periods), np.where(there, np.inf, 0.0), free=1.0)
 
 
 class _Tail(Risk):
@@ -109,6 +115,10 @@ class CVaR(_Tail):
     def support(self, pull: Array, sample_weight: Array | None = None) -> tuple[Array, float]:
         """Minus weights of the periods: at most their share of the tail, with sum 1."""
         return -capped_simplex(-pull, shares(len(pull), sample_weight) / self._tail), 0.0
+
+    def shape(self, n_periods: int, sample_weight: Array | None = None) -> Shape:
+        """The minimum over α."""
+        return Shape(np.zeros(n_periods), shares(n_periods, sample_weight) / self._tail, free=1.0)
 
 
 class EVaR(_Tail):

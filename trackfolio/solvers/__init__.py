@@ -24,11 +24,12 @@ from trackfolio.solvers._conflict import conflicting_terms
 from trackfolio.solvers._multipliers import multipliers
 from trackfolio.solvers.conic import Conic
 from trackfolio.solvers.dense_qp import DenseQP
+from trackfolio.solvers.interior_point import InteriorPoint
 
-__all__ = ["REGISTRY", "Conic", "DenseQP", "Solver", "choose", "solve"]
+__all__ = ["REGISTRY", "Conic", "DenseQP", "InteriorPoint", "Solver", "choose", "solve"]
 
 #: The fastest first; the first whose needs the terms meet is taken.
-REGISTRY: tuple[type[Solver], ...] = (DenseQP, Conic)
+REGISTRY: tuple[type[Solver], ...] = (DenseQP, InteriorPoint, Conic)
 
 # Weights that break a limit by more than this are not returned, with or without a warning.
 _USABLE = 1e-6

@@ -1,0 +1,67 @@
+"""Tail risks, deviations, absolute values and tracking limits, with every scenario eliminated from Newton's method."""
+
+from typing import ClassVar
+
+import numpy as np
+
+from trackfolio.certificate import implied_bounds
+from trackfolio.exceptions import SolverFailure
+from trackfolio.problem import Problem
+from trackfolio.solution import Solution
+from trackfolio.solvers._base import Solver
+from trackfolio.solvers.interior_point._method import solve_program
+from trackfolio.solvers.interior_point._translate import Translation, unsuited
+
+
+class InteriorPoint(Solver):
+    r"""Primal-dual interior-point method for portfolios: its linear systems are N x N, however many periods there are.
+
+    For risks that are sums of pieces (`Risk.shape`) or quadratic forms, sums of absolute values, and limits on all of
+    these. A predictor-corrector method [1]_ with the scaling of Nesterov and Todd [2]_ for roots; all variables of the
+    periods are eliminated from Newton's system, so that one iteration costs one product X'DX, and for drawdowns a
+    second one. See :doc:`/interior_point` for the equations.
+
+    Parameters
+    ----------
+    tolerance : float, default=1e-8
+        Gap (relative) that the solution must reach; a larger one gives an `AccuracyWarning`.
+    max_iter : int, default=100
+        Iterations.
+
+    References
+    ----------
+    .. [1] Mehrotra (1992), On the implementation of a primal-dual interior point method, SIAM J. Optimization 2.
+    .. [2] Nesterov & Todd (1997), Self-scaled barriers and interior-point methods for convex programming, Mathematics
+       of Operations Research 22.
+
+    Examples
+    --------
+    >>> from trackfolio import MeanRisk
+    >>> from trackfolio.datasets import load_sp500
+    >>> from trackfolio.risks import CVaR
+    >>> X, y = load_sp500(start="2021-01-01", return_X_y=True)
+    >>> model = MeanRisk(CVaR(0.95), max_tracking_error=0.004).fit(X, y)
+    >>> model.solution_.solver, model.solution_.gap < 1e-8
+    ('InteriorPoint', True)
+    """
+
+    needs_of_constraints: ClassVar[tuple[str, ...]] = ("rows", "limits")
+
+    def __init__(self, tolerance: float = 1e-8, max_iter: int = 100) -> None:
+        self.tolerance = tolerance
+        self.max_iter = max_iter
+
+    def lacking(self, problem: Problem) -> list[str]:
+        """Sentences that say what keeps this solver from the problem; empty if nothing does."""
+        sentences = super().lacking(problem) or unsuited(problem)
+        if not sentences and not np.isfinite(implied_bounds(problem)).all():
+            sentences = ["some weights have no bounds, so that a bound of the objective cannot be proven"]
+        return sentences
+
+    def solve(self, problem: Problem) -> Solution:
+        """Solve by the interior-point method."""
+        translation = Translation(problem)
+        point, iterations, miss = solve_program(translation.program, 1e-4 * self.tolerance, self.max_iter)
+        if miss > 1e-4:
+            raise SolverFailure(f"no convergence after {iterations} iterations")
+        return translation.solution(point, iterations)

@@ -1,0 +1,228 @@
+r"""One linearisation: the matrix of Newton's method with all scenarios and local variables eliminated.
+
+Of each sum of pieces there remains E'DE, of each cone V'W⁻²V, and with few further unknowns (multipliers of equations
+and limits, one number for each cone of local variables) the matrix is
+
+.. math:: K = \begin{pmatrix} H & B' \\ B & -C \end{pmatrix}, \qquad
+    H = P + \sum_b E_b'D_bE_b + \sum_j V_j'W_j^{-2}V_j - \sum_g M_g'T_g^{-1}M_g
+
+where a group of local variables has the tridiagonal matrix T of its own, and M are its products with all else.
+"""
+
+import numpy as np
+import scipy.linalg
+
+from trackfolio._validation import Array
+from trackfolio.exceptions import SolverFailure
+from trackfolio.solvers.interior_point._cone import ConeNewton
+from trackfolio.solvers.interior_point._maps import Rows
+from trackfolio.solvers.interior_point._pieces import PiecesNewton
+from trackfolio.solvers.interior_point._program import Point, Program, Residuals, _local_transpose
+
+_TINY = 1e-13
+_REFINEMENTS = 3
+# Errors of the step's stationarity that are refined: in relation to the products, which are what is left to gain.
+_ROUNDING = 1e-2
+
+
+class Newton:
+    """Factors of one linearisation, for several right-hand sides."""
+
+    def __init__(self, program: Program, point: Point) -> None:
+        self.program, self.point = program, point
+        self.pieces = [PiecesNewton(p, q) for p, q in zip(program.pieces, point.pieces, strict=True)]
+        self.cones = [ConeNewton(s, z) for s, z in point.cones]
+        self.n_x = len(program.cost)
+        self.of_limit = self.n_x + len(program.b)
+        self.of_cone = self.of_limit + len(program.limits)
+        self.size = self.of_cone + len(program.cones)
+        self._assemble()
+        self._factor()
+
+    def _assemble(self) -> None:
+        n, n_x, program = self.program.n_assets, self.n_x, self.program
+        K = np.zeros((self.size, self.size))
+        if program.quadratic is not None:
+            K[:n, :n] += program.quadratic
+        self.main = [np.zeros(size) for size in program.groups]
+        self.off = [np.zeros(max(size - 1, 1)) for size in program.groups]  # LAPACK wants one at least
+        self.cross = [np.zeros((size, self.size)) for size in program.groups]
+        K[n_x : self.of_limit, :n_x] = program.A
+        for k, (p, _) in enumerate(program.limits):
+            K[self.of_limit + k, :n_x] += p
+            K[self.of_limit + k, self.of_limit + k] -= self.point.slacks[k] / self.point.prices[k]
+        self._add_pieces(K)
+        for j, cone in enumerate(self.cones):
+            self._add_cone(K, j, cone)
+        K[:n_x, n_x:] = K[n_x:, :n_x].T
+        self.K = K
+
+    def _add_pieces(self, K: Array) -> None:
+        n, n_x, program = self.program.n_assets, self.n_x, self.program
+        # Sums on the same rows, such as tails of two levels, share one product.
+        shared: dict[int, Array] = {}
+        for newton in self.pieces:
+            p, D = newton.pieces, newton.D
+            if p.map is not None:
+                key = id(p.map)
+                shared[key] = shared[key] + D if key in shared else D
+            pulled, columns = np.zeros(n_x), [n + j for j in p.scalars]
+            if p.scalars:
+                local = program.no_locals()
+                program.pull(p, D, pulled, local)
+                for column, c in zip(columns, p.scalars.values(), strict=True):
+                    K[column, :n_x] += c * pulled
+                    K[:n, column] += c * pulled[:n]
+            if p.local is not None:
+                self._add_local(newton)
+            if p.price is not None:
+                row, local = self.of_limit + p.price, program.no_locals()
+                program.pull(p, D * newton.e, K[row, :n_x], local)
+                K[row, row] += newton.limit_curvature()
+                for cross, v in zip(self.cross, local, strict=True):
+                    cross[:, row] += v
+        maps = {id(p.map): p.map for p in program.pieces if p.map is not None}
+        for key, D in shared.items():
+            K[:n, :n] += maps[key].gram(D)
+
+    def _add_local(self, newton: PiecesNewton) -> None:
+        p, D, n = newton.pieces, newton.D, self.program.n_assets
+        assert p.local is not None
+        group, how = p.local
+        self.main[group] += D
+        if how == "chain":
+            self.main[group][:-1] += D[1:]
+            self.off[group][: len(D) - 1] -= D[1:]
+        for j, c in p.scalars.items():
+            self.cross[group][:, n + j] += c * _local_transpose(D, how)
+        if p.map is not None:
+            assert isinstance(p.map, Rows), "local variables are of returns"
+            self.cross[group][:, :n] += _local_transpose((p.sign * D)[:, None] * p.map.rows(), how)
+
+    def _add_cone(self, K: Array, j: int, newton: ConeNewton) -> None:
+        n, n_x, cone = self.program.n_assets, self.n_x, self.program.cones[j]
+        weight, row, local = newton.eta**-2, self.of_cone + j, self.program.no_locals()
+        head = [n + i for i in cone.scalars]
+        K[np.ix_(head, head)] -= weight * np.outer(list(cone.scalars.values()), list(cone.scalars.values()))
+        if cone.local is None:
+            K[:n, :n] += weight * cone.gram
+        else:
+            self.main[cone.local] += weight * cone.matrix**2
+        # The part of rank one is far larger than all else: kept apart, it costs no digits.
+        self.program.cone_pull(cone, newton.q, K[row, :n_x], local)
+        K[row, row] -= newton.eta**2 / 2
+        for cross, v in zip(self.cross, local, strict=True):
+            cross[:, row] += v
+
+    def _factor(self) -> None:
+        self.solved_cross = []
+        for main, off, cross in zip(self.main, self.off, self.cross, strict=True):
+            solved = self._tridiagonal(main, off, cross)
+            self.solved_cross.append(solved)
+            self.K -= cross.T @ solved
+        n_x = self.n_x
+        shifted = self.K.copy()
+        shift = np.where(np.arange(self.size) < n_x, _TINY, -_TINY)
+        shifted[np.diag_indices(self.size)] += shift
+        *self.factors, info = scipy.linalg.lapack.dgetrf(shifted, overwrite_a=True)
+        if info != 0:
+            raise SolverFailure("Newton's matrix is singular")
+
+    @staticmethod
+    def _tridiagonal(main: Array, off: Array, right: Array) -> Array:
+        *_, solved, info = scipy.linalg.lapack.dptsv(main, off, right)
+        if info != 0:
+            raise SolverFailure("the matrix of local variables is singular")
+        return np.asarray(solved)
+
+    def _solve(self, right: Array) -> Array:
+        """Kx = right, refined as long as that helps."""
+        x, _ = scipy.linalg.lapack.dgetrs(*self.factors, right)
+        missed = right - self.K @ x
+        for _ in range(_REFINEMENTS):
+            correction, _ = scipy.linalg.lapack.dgetrs(*self.factors, missed)
+            better = right - self.K @ (x + correction)
+            if not np.linalg.norm(better) < 0.5 * np.linalg.norm(missed):
+                break
+            x, missed = x + correction, better
+        return np.asarray(x)
+
+    def direction(
+        self,
+        missing: Residuals,
+        of_pieces: list[tuple[Array, Array]],
+        of_cones: list[Array],
+        of_limits: Array,
+    ) -> Point:
+        """Step that removes the residuals and brings the products to the given right-hand sides."""
+        program, n_x, of_limit = self.program, self.n_x, self.of_limit
+        right, local = np.zeros(self.size), [-r for r in missing.local]
+        right[:n_x] = -missing.x
+        right[n_x:of_limit] = -missing.y
+        right[of_limit : self.of_cone] = -missing.limits - of_limits / self.point.prices
+        for newton, residual, (upper, lower) in zip(self.pieces, missing.pieces, of_pieces, strict=True):
+            k = newton.aim(residual, upper, lower)
+            program.pull(newton.pieces, -newton.D * k, right[:n_x], local)
+            if newton.pieces.price is not None:
+                right[of_limit + newton.pieces.price] -= newton.limit_constant()
+        aims: list[Array] = []
+        for cone, scaling, residual, target in zip(program.cones, self.cones, missing.cones, of_cones, strict=True):
+            aim, right[self.of_cone + len(aims)] = scaling.aim(residual, target)
+            program.cone_pull(cone, -np.concatenate([aim[:1], -aim[1:]]) / scaling.eta**2, right[:n_x], local)
+            aims.append(aim)
+        step = self._steps(right, local, aims, missing.cones, of_limits)
+        return self._refined(step, missing, right) if program.groups else step
+
+    def _refined(self, step: Point, missing: Residuals, right: Array) -> Point:
+        """The step with less of the error that the elimination of local variables leaves in it."""
+        for newton in self.pieces:
+            newton.rest()
+        still, none, right = [np.zeros(len(s)) for s, _ in step.cones], 0 * step.slacks, 0 * right
+        for _ in range(_REFINEMENTS):
+            x, local = self._unmet(missing, step)
+            if max(float(np.max(np.abs(v))) for v in [x, *local]) < _ROUNDING * self.point.complementarity:
+                break
+            right[: self.n_x] = -x
+            step = step.moved(self._steps(right, [-v for v in local], still, still, none), 1.0, 1.0)
+        return step
+
+    def _unmet(self, missing: Residuals, step: Point) -> tuple[Array, list[Array]]:
+        """What is left of the residuals of stationarity after a step, by all that was eliminated."""
+        n, program = self.program.n_assets, self.program
+        x, local = missing.x + step.y @ program.A, [r.copy() for r in missing.local]
+        if program.quadratic is not None:
+            x[:n] += program.quadratic @ step.x[:n]
+        for p, d in zip(program.pieces, step.pieces, strict=True):
+            program.pull(p, d.slope, x, local)
+        for cone, (_, dz) in zip(program.cones, step.cones, strict=True):
+            program.cone_pull(cone, -dz, x, local)
+        for (row, _), d_price in zip(program.limits, step.prices, strict=True):
+            x += d_price * row
+        return x, local
+
+    def _steps(
+        self, right: Array, right_local: list[Array], aims: list[Array], missing: list[Array], of_limits: Array
+    ) -> Point:
+        """Solve, and find the steps of what was eliminated."""
+        program, n_x = self.program, self.n_x
+        for v, solved in zip(right_local, self.solved_cross, strict=True):
+            right = right - v @ solved
+        solution = self._solve(right)
+        dx, d_prices = solution[:n_x], solution[self.of_limit : self.of_cone]
+        d_local = [
+            self._tridiagonal(main, off, v) - solved @ solution
+            for main, off, v, solved in zip(self.main, self.off, right_local, self.solved_cross, strict=True)
+        ]
+        pieces = [
+            newton.step(
+                program.argument(newton.pieces, dx, d_local),
+                0.0 if newton.pieces.price is None else float(d_prices[newton.pieces.price]),
+            )
+            for newton in self.pieces
+        ]
+        cones, alongs = [], -solution[self.of_cone :]
+        for cone, scaling, aim, along, residual in zip(program.cones, self.cones, aims, alongs, missing, strict=True):
+            moved = program.cone_linear(cone, dx, d_local)
+            cones.append((moved - residual, scaling.step(aim - moved, along)))
+        d_slacks = (of_limits - self.point.slacks * d_prices) / self.point.prices
+        return Point(dx, d_local, solution[n_x : self.of_limit], pieces, cones, d_prices, d_slacks)
