@@ -18,6 +18,7 @@ from benchmarks.machine import machine
 from benchmarks.measure import say
 from benchmarks.problems import Array, Case, make_case
 from trackfolio import MeanRisk, MinTrackingError, risks
+from trackfolio.solvers import Conic, Solver
 
 _ROOT = Path(__file__).parents[1]
 _RAW = _ROOT / "benchmarks" / "results" / "risks.json"
@@ -49,13 +50,15 @@ _INTRO = """\
 
 <!-- Written by `make bench-risks`. Change benchmarks/risks.py, not this page. -->
 
-Long-only, fully invested portfolios of least risk: `MeanRisk(risk).fit` of trackfolio and of skfolio, both through
-cvxpy and Clarabel (but `Variance`, `StandardDeviation` and `RootMeanSquare` without a limit, which trackfolio solves
-directly), on arrays, one thread, in processes of their own, by turns: medians of {rounds} calls after one that is not
-counted; of one, where a call takes more than 2 s; and the first call alone, where it takes more than 10 s.
+Long-only, fully invested portfolios of least risk: `MeanRisk(risk).fit` of trackfolio, with the solver that it chooses
+and with `solver=Conic()` (cvxpy and Clarabel), and of skfolio (cvxpy and Clarabel), on arrays, one thread, in processes
+of their own, by turns: medians of {rounds} calls after one that is not counted; of one, where a call takes more than
+2 s; and the first call alone, where it takes more than 10 s.
 
-skfolio takes between {least:.2f} and {most:.1f} times as long, {middle:.1f} times in the median of the {cases} cases
-that both finished. It stops at Clarabel's tolerances of 1e-8, trackfolio at 1e-10, to prove gaps below 1e-8.
+skfolio takes between {least:.2g} and {most:.3g} times as long as trackfolio, {middle:.2g} times in the median of the
+{cases} cases that both finished; and between {least_conic:.2g} and {most_conic:.3g} times as long as trackfolio
+through cvxpy and Clarabel, {middle_conic:.2g} times in the median. It stops at Clarabel's tolerances of 1e-8,
+trackfolio goes on until it can prove a gap below 1e-8.
 
 **excess**: risk over the smaller of the two, less 1, recomputed from the weights in NumPy by one definition.
 **over limit**: by which share the RMSE exceeds its limit. **gap**: what trackfolio proves of its own answer; skfolio
@@ -71,11 +74,16 @@ def make_risk(name: str) -> risks.Risk:
     return risk
 
 
-def fit_ours(name: str, case: Case, limit: float | None) -> tuple[float, Array, float]:
+def fit_ours(name: str, case: Case, limit: float | None, solver: Solver | None = None) -> tuple[float, Array, float]:
     """Seconds, weights and gap."""
     start = time.perf_counter()
-    model = MeanRisk(make_risk(name), max_tracking_error=limit).fit(case.X, case.y)
+    model = MeanRisk(make_risk(name), max_tracking_error=limit, solver=solver).fit(case.X, case.y)
     return time.perf_counter() - start, model.weights_, model.solution_.gap
+
+
+def fit_conic(name: str, case: Case, limit: float | None) -> tuple[float, Array, float]:
+    """The same through cvxpy and Clarabel."""
+    return fit_ours(name, case, limit, Conic())
 
 
 def fit_skfolio(name: str, case: Case, limit: float | None) -> tuple[float, Array, float]:
@@ -150,7 +158,7 @@ def run() -> dict[str, Any]:
     """Measure all risks at all sizes, free and with a limit on the tracking error."""
     start = time.monotonic()
     description = machine(["trackfolio", "skfolio", "cvxpy", "clarabel", "numpy", "scipy"])
-    runners = {"ours": _Runner(fit_ours), "skfolio": _Runner(fit_skfolio)}
+    runners = {"ours": _Runner(fit_ours), "conic": _Runner(fit_conic), "skfolio": _Runner(fit_skfolio)}
     tables: list[dict[str, Any]] = []
     for n_assets, n_periods in _SIZES:
         case = make_case(n_assets, n_periods)
@@ -170,7 +178,7 @@ def run() -> dict[str, Any]:
 
 def _row(row: dict[str, Any]) -> str:
     ours, theirs = row.get("ours_ms"), row.get("skfolio_ms")
-    best = min((row[key] for key in ("ours_risk", "skfolio_risk") if key in row), default=0.0)
+    best = min((row[key] for key in ("ours_risk", "conic_risk", "skfolio_risk") if key in row), default=0.0)
 
     def excess(who: str) -> str:
         if f"{who}_risk" not in row:
@@ -182,12 +190,15 @@ def _row(row: dict[str, Any]) -> str:
         value = row.get(f"{who}_over", 0.0)
         return "0" if value <= 1e-10 else f"{value:.0e}"
 
-    ratio = f"{theirs / ours:.1f}x" if ours and theirs else "–"
+    conic = row.get("conic_ms")
+    ratio, ratio_conic = (f"{theirs / own:.2g}x" if own and theirs else "–" for own in (ours, conic))
     cells = (
         row["risk"],
         f"{ours:.3g}" if ours else row.get("ours_failure", "–"),
+        f"{conic:.3g}" if conic else row.get("conic_failure", "–"),
         f"{theirs:.3g}" if theirs else row.get("skfolio_failure", "–"),
         ratio,
+        ratio_conic,
         excess("ours"),
         excess("skfolio"),
         over("ours"),
@@ -201,12 +212,16 @@ def render(results: dict[str, Any]) -> str:
     """Return the page."""
     both = [r for t in results["tables"] for r in t["rows"] if {"ours_ms", "skfolio_ms"} <= r.keys()]
     ratios = sorted(r["skfolio_ms"] / r["ours_ms"] for r in both)
+    through_cvxpy = sorted(r["skfolio_ms"] / r["conic_ms"] for r in both if "conic_ms" in r)
     parts = [
         _INTRO.format(
             rounds=_ROUNDS,
             least=ratios[0],
             most=ratios[-1],
             middle=median(ratios),
+            least_conic=through_cvxpy[0],
+            most_conic=through_cvxpy[-1],
+            middle_conic=median(through_cvxpy),
             cases=len(ratios),
             seconds=_TIME_LIMIT,
         )
@@ -216,8 +231,8 @@ def render(results: dict[str, Any]) -> str:
             "" if table["limit"] is None else f", tracking RMSE at most {1e4 * table['limit']:.1f} bp (1.2 × the least)"
         )
         header = (
-            "| risk | ours, ms | skfolio, ms | skfolio ÷ ours | our excess | its excess | our over limit "
-            "| its over limit | our gap |\n| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
+            "| risk | ours, ms | ours by Conic, ms | skfolio, ms | skfolio ÷ ours | skfolio ÷ Conic | our excess "
+            "| its excess | our over limit | its over limit | our gap |\n| --- |" + 10 * " ---: |"
         )
         rows = "\n".join(_row(row) for row in table["rows"])
         parts.append(f"## {table['case']}{limit}\n\n{table['source']}.\n\n{header}\n{rows}\n")

@@ -24,7 +24,8 @@ def _within(tolerance: float) -> dict[str, Any]:
 # Tighter than Clarabel's defaults (1e-8), so that proofs find a gap below 1e-8: for quadratic forms, whose proofs feel
 # errors of the weights at first order, even more.
 _USUAL, _TIGHT = _within(1e-9), _within(1e-12)
-# Exponential cones can lead full steps astray, short ones get there; and the rescaling of rows loses digits at times.
+# Exponential cones can lead full steps astray, shorter ones get there; the rescaling of rows loses digits at times.
+_OF_EXPONENTIALS = _within(1e-10) | {"max_step_fraction": 0.95}
 _SHORT_STEPS, _AS_GIVEN = _TIGHT | {"max_step_fraction": 0.8}, _TIGHT | {"equilibrate_enable": False}
 
 
@@ -104,6 +105,8 @@ class Conic(Solver):
             data, chain, inverse = form.canonical(options)
         except cp.SolverError as error:
             raise UnsupportedProblemError(f"cvxpy cannot bring a term to a form for Clarabel: {error}") from error
+        if data["dims"].exp and tolerances is _USUAL:
+            options = _OF_EXPONENTIALS | (self.options or {})
         raw = chain.solve_via_data(form.program, data, warm_start=False, verbose=False, solver_opts=options)
         try:
             with warnings.catch_warnings():

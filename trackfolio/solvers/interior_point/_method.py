@@ -15,6 +15,8 @@ from trackfolio.solvers.interior_point._program import Point, Program, Residuals
 
 # Share of the way to the boundary that is gone, at least.
 _SHORT = 0.9
+# Steps shorter than this are corrected, at most so often, for products that a step longer by so much would spoil.
+_LONG, _CORRECTIONS, _FURTHER = 0.5, 2, 0.3
 # So many steps in which what is missed does not halve, far from a solution and near one, are all that rounding allows.
 _PATIENCE, _PATIENCE_NEAR, _NEAR = 60, 3, 1e-9
 
@@ -57,18 +59,27 @@ def _start(program: Program) -> Point:
     """Weights of least norm under the equations, and slacks and multipliers of size 1, as all is measured."""
     x = _least_squares(program)
     local = _start_locals(program, x)
-    states = []
+    states, arguments, total, count = [], [], 0.0, _count(program)
     for p in program.pieces:
-        one = np.ones(len(p.offset))
-        to_lower = one / (1 + p.curvature)
-        slope = (p.top + p.lower) / 2 if p.has_upper else p.lower + to_lower
+        slope = (p.top + p.lower) / 2 if p.has_upper else p.lower
         excess = program.argument(p, x, local) - p.offset - p.curvature * slope
+        arguments.append((slope, excess))
+        if p.has_upper:
+            total += float((np.abs(excess) + 2 * 1.0) @ (p.top - p.lower)) / 2
+    mu = max(total, 1.0) / count if any(p.has_upper for p in program.pieces) else 0.3
+    for p, (slope, excess) in zip(program.pieces, arguments, strict=True):
+        one = np.ones(len(p.offset))
         if p.has_upper:
             half = (p.top - p.lower) / 2
             s_upper, s_lower = np.maximum(excess, 0) + 1.0, np.maximum(-excess, 0) + 1.0
             states.append(PiecesState(slope, half, half.copy(), s_upper, s_lower))
+        elif p.local is not None:
+            to_lower = one / (1 + p.curvature)
+            states.append(PiecesState(slope + to_lower, one, to_lower, 0 * one, np.maximum(-excess, 0.3)))
         else:
-            states.append(PiecesState(slope, one, to_lower, 0 * one, np.maximum(-excess, 0.3)))
+            s_lower = np.maximum(-excess, max(float(np.mean(np.maximum(-excess, 0))), 1e-2))
+            to_lower = np.minimum(mu / s_lower, 1 / (1 + p.curvature))
+            states.append(PiecesState(slope + to_lower, one, to_lower, 0 * one, s_lower))
     cones = []
     for cone in program.cones:
         s = cone.constants + program.cone_linear(cone, x, local)
@@ -107,7 +118,8 @@ def _advance(program: Program, point: Point, missing: Residuals, least: float) -
     limits = -point.prices * point.slacks
     affine = newton.direction(missing, pieces, cones, limits)
     primal, dual = _lengths(program, point, affine, 1.0)
-    sigma = (1 - min(primal, dual)) ** 3
+    now = point.complementarity
+    sigma = min(1.0, max(point.complementarity_after(affine, primal, dual), 0.0) / now) ** 3
     target = max(sigma * point.complementarity, least) / max(_count(program), 1)
     pieces = [
         (u + target * p.has_upper - a.s_upper * a.to_upper * p.has_upper, v + target - a.s_lower * a.to_lower)
@@ -118,9 +130,29 @@ def _advance(program: Program, point: Point, missing: Residuals, least: float) -
         for c, scaling, (ds, dz) in zip(cones, newton.cones, affine.cones, strict=True)
     ]
     limits = limits + target - affine.prices * affine.slacks
+    share = min(max(_SHORT, 1 - sigma), 0.99 if program.cones else 0.9999)
     step = newton.direction(missing, pieces, cones, limits)
-    primal, dual = _lengths(program, point, step, min(max(_SHORT, 1 - sigma), 0.99 if program.cones else 0.9999))
-    return point.moved(step, primal, dual)
+    lengths = _lengths(program, point, step, share)
+    for _ in range(_CORRECTIONS):
+        if min(lengths) > _LONG:
+            break
+        trial = point.moved(step, *(min(1.0, length + _FURTHER) for length in lengths))
+        pieces = [
+            (u + p.has_upper * _towards(t.s_upper * t.to_upper, target), v + _towards(t.s_lower * t.to_lower, target))
+            for (u, v), t, p in zip(pieces, trial.pieces, program.pieces, strict=True)
+        ]
+        limits = limits + _towards(trial.prices * trial.slacks, target)
+        centred = newton.direction(missing, pieces, cones, limits)
+        longer = _lengths(program, point, centred, share)
+        if sum(longer) < sum(lengths) + 0.1 * _FURTHER:
+            break
+        step, lengths = centred, longer
+    return point.moved(step, *lengths)
+
+
+def _towards(products: Array, target: float) -> Array:
+    """What brings products that are far from the target near it (Gondzio 1996)."""
+    return np.maximum(np.clip(products, 0.1 * target, 10 * target) - products, -10 * target)
 
 
 def _count(program: Program) -> int:
@@ -146,5 +178,5 @@ def _lengths(program: Program, point: Point, step: Point, share: float) -> tuple
 
 def _room(v: Array, d: Array) -> float:
     """Largest multiple of d that leaves v positive."""
-    falling = d < 0
-    return float(np.min(-v[falling] / d[falling])) if falling.any() else np.inf
+    fastest = float(np.max(-d / v, initial=0.0))
+    return 1 / fastest if fastest > 0 else np.inf

@@ -110,6 +110,16 @@ class Point:
         of_pieces = sum(state.complementarity for state in self.pieces)
         return float(of_pieces + sum(s @ z for s, z in self.cones) + self.prices @ self.slacks)
 
+    def complementarity_after(self, step: "Point", primal: float, dual: float) -> float:
+        """The sum of products after a step."""
+        total = (self.prices + dual * step.prices) @ (self.slacks + primal * step.slacks)
+        for (s, z), (ds, dz) in zip(self.cones, step.cones, strict=True):
+            total += (s + primal * ds) @ (z + dual * dz)
+        for q, d in zip(self.pieces, step.pieces, strict=True):
+            total += (q.s_upper + primal * d.s_upper) @ (q.to_upper + dual * d.to_upper)
+            total += (q.s_lower + primal * d.s_lower) @ (q.to_lower + dual * d.to_lower)
+        return float(total)
+
     def moved(self, step: "Point", primal: float, dual: float) -> "Point":
         """The point after a step."""
         return Point(

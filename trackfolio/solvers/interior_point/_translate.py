@@ -151,8 +151,11 @@ class Translation:
         n, lower, upper = self.problem.n_assets, self.problem.lower / self.size, self.problem.upper / self.size
         fixed = lower == upper
         self._equations += [(_Affine(np.eye(1, n, int(k))[0]), float(upper[k])) for k in np.flatnonzero(fixed)]
-        for sign, bound in ((1.0, upper), (-1.0, lower)):
-            i = np.flatnonzero(np.isfinite(bound) & ~fixed)
+        # What the other bounds and the budget imply is not said twice.
+        reach = self.problem.budget[1] / self.size - (lower.sum() - lower)
+        implied = np.isfinite(reach) & (upper >= reach)
+        for sign, bound, needless in ((1.0, upper, implied | fixed), (-1.0, lower, fixed)):
+            i = np.flatnonzero(np.isfinite(bound) & ~needless)
             if len(i):
                 self._inequality(Chosen(i, np.ones(len(i)), n), sign, sign * bound[i])
 
