@@ -1,5 +1,7 @@
 """Tail risks, deviations, absolute values and tracking limits, with every scenario eliminated from Newton's method."""
 
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
@@ -9,8 +11,8 @@ from trackfolio.exceptions import SolverFailure
 from trackfolio.problem import Problem
 from trackfolio.solution import Solution
 from trackfolio.solvers._base import Solver
-from trackfolio.solvers.interior_point._method import solve_program
-from trackfolio.solvers.interior_point._translate import Translation, unsuited
+from trackfolio.solvers.interior_point._active import solve_actively
+from trackfolio.solvers.interior_point._translate import Translation, is_root, unsuited
 
 
 class InteriorPoint(Solver):
@@ -59,9 +61,17 @@ class InteriorPoint(Solver):
         return sentences
 
     def solve(self, problem: Problem) -> Solution:
-        """Solve by the interior-point method."""
-        translation = Translation(problem)
-        point, iterations, miss = solve_program(translation.program, 1e-4 * self.tolerance, self.max_iter)
+        """Solve by the interior-point method, once."""
+        return self.attempts(problem)[0]()
+
+    def attempts(self, problem: Problem) -> Sequence[Callable[[], Solution]]:
+        """For a root alone its square, which has no kink; then, as the root of nearly nothing asks for, the root."""
+        ways = (True, False) if is_root(problem) else (False,)
+        return [partial(self._solve, problem, squared) for squared in ways]
+
+    def _solve(self, problem: Problem, squared: bool) -> Solution:
+        translation = Translation(problem, squared=squared)
+        point, iterations, miss = solve_actively(translation.program, 1e-4 * self.tolerance, self.max_iter)
         if miss > 1e-4:
             raise SolverFailure(f"no convergence after {iterations} iterations")
         return translation.solution(point, iterations)

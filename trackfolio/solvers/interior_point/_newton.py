@@ -19,7 +19,8 @@ from trackfolio.solvers.interior_point._maps import Rows
 from trackfolio.solvers.interior_point._pieces import PiecesNewton
 from trackfolio.solvers.interior_point._program import Point, Program, Residuals, _local_transpose
 
-_TINY = 1e-13
+# Regularisations of the matrix that are tried, by what each diagonal entry is shifted at least.
+_SHIFTS = (1e-13, 1e-10, 1e-7)
 _REFINEMENTS = 3
 # Errors of the step's stationarity that are refined: in relation to the products, which are what is left to gain.
 _ROUNDING = 1e-2
@@ -36,8 +37,9 @@ class Newton:
         self.of_limit = self.n_x + len(program.b)
         self.of_cone = self.of_limit + len(program.limits)
         self.size = self.of_cone + len(program.cones)
+        self.shift = 0.0
         self._assemble()
-        self._factor()
+        self._eliminate()
 
     def _assemble(self) -> None:
         n, n_x, program = self.program.n_assets, self.n_x, self.program
@@ -114,16 +116,19 @@ class Newton:
         for cross, v in zip(self.cross, local, strict=True):
             cross[:, row] += v
 
-    def _factor(self) -> None:
+    def _eliminate(self) -> None:
+        """Take the local variables out of the matrix."""
         self.solved_cross = []
         for main, off, cross in zip(self.main, self.off, self.cross, strict=True):
             solved = self._tridiagonal(main, off, cross)
             self.solved_cross.append(solved)
             self.K -= cross.T @ solved
-        n_x = self.n_x
+
+    def _factor(self, shift: float) -> None:
+        """Factors of K, shifted towards one that is safely regular: below by what rounding may have taken away."""
+        size = shift * (1 + 1e-2 * np.abs(np.diagonal(self.K)))
         shifted = self.K.copy()
-        shift = np.where(np.arange(self.size) < n_x, _TINY, -_TINY)
-        shifted[np.diag_indices(self.size)] += shift
+        shifted[np.diag_indices(self.size)] += np.where(np.arange(self.size) < self.n_x, size, -size)
         *self.factors, info = scipy.linalg.lapack.dgetrf(shifted, overwrite_a=True)
         if info != 0:
             raise SolverFailure("Newton's matrix is singular")
@@ -136,15 +141,20 @@ class Newton:
         return np.asarray(solved)
 
     def _solve(self, right: Array) -> Array:
-        """Kx = right, refined as long as that helps."""
-        x, _ = scipy.linalg.lapack.dgetrs(*self.factors, right)
-        missed = right - self.K @ x
-        for _ in range(_REFINEMENTS):
-            correction, _ = scipy.linalg.lapack.dgetrs(*self.factors, missed)
-            better = right - self.K @ (x + correction)
-            if not np.linalg.norm(better) < 0.5 * np.linalg.norm(missed):
+        """Kx = right, refined as long as that helps; with a larger shift where it does not."""
+        for shift in _SHIFTS:
+            if self.shift < shift:
+                self.shift = shift
+                self._factor(shift)
+            x, missed = np.zeros(self.size), right
+            for _ in range(1 + _REFINEMENTS):
+                correction, _ = scipy.linalg.lapack.dgetrs(*self.factors, missed)
+                better = right - self.K @ (x + correction)
+                if not np.linalg.norm(better) < 0.5 * np.linalg.norm(missed):
+                    break
+                x, missed = x + correction, better
+            if np.linalg.norm(missed) <= 1e-4 * np.linalg.norm(right):
                 break
-            x, missed = x + correction, better
         return np.asarray(x)
 
     def direction(

@@ -44,6 +44,11 @@ def unsuited(problem: Problem) -> list[str]:
     return sentences
 
 
+def is_root(problem: Problem) -> bool:
+    """Whether the objective is one root alone, so that its square can be minimised."""
+    return len(problem.objective) == 1 and _is_root(problem.objective[0].function)
+
+
 def _is_known(f: Any) -> bool:
     return isinstance(f, Linear | AbsoluteSum) or f.quadratic is not None or _shape(f) is not None
 
@@ -90,12 +95,10 @@ class _Affine:
 
 
 class Translation:
-    """The program of a problem, with the notes by which a point of it is read."""
+    """The program of a problem, or of the square of its objective, with the notes by which a point of it is read."""
 
-    def __init__(self, problem: Problem) -> None:
-        self.problem, self.size, n = problem, problem.unit, problem.n_assets
-        sole = problem.objective[0].function if len(problem.objective) == 1 else None
-        self.squared = sole is not None and _is_root(sole)
+    def __init__(self, problem: Problem, *, squared: bool = False) -> None:
+        self.problem, self.squared, self.size, n = problem, squared, problem.unit, problem.n_assets
         self._cost, self._n_scalars = _Affine(np.zeros(n)), 0
         self._equations: list[tuple[_Affine, float]] = []
         self._limits: list[tuple[_Affine, float]] = []

@@ -1,0 +1,131 @@
+r"""Tall data: a method that touches few scenarios, and all of them for the proof.
+
+Pieces of a tail that are far from it have the slope 0 and no part in the solution. Without them the problem has few
+rows and a value that is no larger: it is a relaxation. At its solution the arguments of all pieces are computed, in one
+pass over the returns. What those left out would add is how far the value at all scenarios is above that bound; they
+join, and where there is nothing to add, all scenarios are solved. The method begins with a sample of the scenarios,
+which tells roughly where the tail is.
+
+Künzi-Bay & Mayer (2006) use the same relaxation with cuts for whole sets of scenarios.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from trackfolio._validation import Array
+from trackfolio.solvers.interior_point._maps import Rows
+from trackfolio.solvers.interior_point._method import Outcome, solve_program
+from trackfolio.solvers.interior_point._pieces import Pieces, PiecesState
+from trackfolio.solvers.interior_point._program import Point, Program
+
+Chosen = npt.NDArray[np.intp]
+
+# Sums of fewer pieces, in all or per variable, are solved as they are.
+_TALL, _TALL_PER_VARIABLE = 4000, 12
+# Rows of the sample and the least number of active ones, per variable; and how many there are for each in the tail.
+_SAMPLE, _LEAST, _MARGIN = 20, 6, 2.0
+# Accuracy of the sample's solution and of the first rounds; the last begin when no more than this is left out.
+_ROUGH_SAMPLE, _ROUGH, _NEARLY = 1e-2, 1e-4, 2e-3
+_MOST_ROUNDS = 30
+
+
+def solve_actively(program: Program, tolerance: float, max_iter: int) -> Outcome:
+    """Solve with the scenarios of the tails alone where there are many others, else as it is."""
+    tall = [b for b, p in enumerate(program.pieces) if _is_tall(program, p)]
+    if not tall:
+        return solve_program(program, tolerance, max_iter)
+    outcome = _of_sample(program, tall, max_iter)
+    iterations, margin, aim, last = outcome.iterations, _MARGIN, max(_ROUGH, tolerance), np.inf
+    arguments = _arguments(program, tall, outcome.point.x)
+    for _ in range(_MOST_ROUNDS):
+        chosen = {b: _active(program, arguments[b], margin) for b in tall}
+        outcome = solve_program(_restricted(program, chosen), aim, max_iter)
+        iterations += outcome.iterations
+        arguments = _arguments(program, tall, outcome.point.x)
+        missing = sum(_left_out(program.pieces[b], arguments[b], chosen[b], outcome.point) for b in tall)
+        if missing <= tolerance and aim <= tolerance:
+            break
+        margin = margin if missing < 0.5 * last else 2 * margin
+        last, aim = missing, tolerance if missing <= _NEARLY else aim
+    return Outcome(_expanded(program, outcome.point, chosen), iterations, max(outcome.miss, missing))
+
+
+def _is_tall(program: Program, p: Pieces) -> bool:
+    least = max(_TALL, _TALL_PER_VARIABLE * len(program.cost))
+    return isinstance(p.map, Rows) and p.local is None and not p.lower.any() and len(p.offset) >= least
+
+
+def _of_sample(program: Program, tall: list[int], max_iter: int) -> Outcome:
+    """Solution for some of the scenarios, evenly spread, each standing for several."""
+    pieces = list(program.pieces)
+    for b in tall:
+        p = pieces[b]
+        step = max(len(p.offset) // max(_SAMPLE * len(program.cost), _TALL // 2), 1)
+        rows = np.arange(0, len(p.offset), step)
+        pieces[b] = _part(p, rows, float(step))
+    return solve_program(replace(program, pieces=pieces), _ROUGH_SAMPLE, max_iter)
+
+
+def _part(p: Pieces, rows: Chosen, weight: float = 1.0) -> Pieces:
+    """Some pieces of a sum, each counted with a weight."""
+    assert isinstance(p.map, Rows), "only rows are chosen from"
+    return replace(
+        p,
+        map=Rows(p.map.matrix[rows], p.map.factor),
+        offset=p.offset[rows],
+        lower=weight * p.lower[rows],
+        upper=weight * p.upper[rows],
+        curvature=p.curvature if np.ndim(p.curvature) == 0 else np.asarray(p.curvature)[rows] / weight,
+    )
+
+
+def _arguments(program: Program, tall: list[int], x: Array) -> dict[int, Array]:
+    """Arguments of all pieces: one pass over the returns, which sums of the same returns share."""
+    products: dict[int, Array] = {}
+    arguments, n = {}, program.n_assets
+    for b in tall:
+        p = program.pieces[b]
+        assert p.map is not None, "tall sums are of returns"
+        if id(p.map) not in products:
+            products[id(p.map)] = p.map.apply(x[:n])
+        arguments[b] = p.sign * products[id(p.map)] - p.offset + sum(c * x[n + j] for j, c in p.scalars.items())
+    return arguments
+
+
+def _active(program: Program, arguments: Array, margin: float) -> Chosen:
+    """Pieces in the tail, and some more of the largest arguments."""
+    in_tail = int(np.count_nonzero(arguments > 0))
+    size = int(margin * max(in_tail, _LEAST * len(program.cost) / _MARGIN))
+    if size >= len(arguments):
+        return np.arange(len(arguments))
+    return np.sort(np.argpartition(-arguments, size)[:size])
+
+
+def _restricted(program: Program, chosen: dict[int, Chosen]) -> Program:
+    """The problem with the chosen pieces; sums of the same rows keep sharing them."""
+    pieces = list(program.pieces)
+    for b, rows in chosen.items():
+        pieces[b] = _part(pieces[b], rows)
+    return replace(program, pieces=pieces)
+
+
+def _left_out(p: Pieces, arguments: Array, chosen: Chosen, point: Point) -> float:
+    """What the pieces that are left out would add to the objective; of inequalities, by how much one is broken."""
+    xi = np.maximum(arguments, 0.0)
+    xi[chosen] = 0.0
+    price = 1.0 if p.price is None else max(1.0, float(point.prices[p.price]))
+    if np.any(p.curvature):
+        return price * float(np.sum(xi**2 / p.curvature)) / 2
+    return price * float(p.upper @ xi) if p.has_upper else float(np.max(xi))
+
+
+def _expanded(program: Program, point: Point, chosen: dict[int, Chosen]) -> Point:
+    """The point with slopes of all pieces; what else belongs to them is not kept."""
+    states, none = list(point.pieces), np.empty(0)
+    for b, rows in chosen.items():
+        slope = np.zeros(len(program.pieces[b].offset))
+        slope[rows] = states[b].slope
+        states[b] = PiecesState(slope, none, none, none, none)
+    return replace(point, pieces=states)
