@@ -100,19 +100,20 @@ def fit_skfolio(name: str, case: Case, limit: float | None) -> tuple[float, Arra
     return time.perf_counter() - start, np.asarray(model.weights_), float("nan")
 
 
-class _Runner:
+class Runner:
     """A process that calls one library; a call beyond the time limit ends it."""
 
-    def __init__(self, fit: Any) -> None:
+    def __init__(self, fit: Any, time_limit: float) -> None:
         self._fit, self._pool = fit, multiprocessing.get_context("spawn").Pool(1)
+        self._time_limit = time_limit
 
     def __call__(self, *arguments: Any) -> tuple[float, Array, float] | str:
         try:
-            result: tuple[float, Array, float] = self._pool.apply_async(self._fit, arguments).get(_TIME_LIMIT)
+            result: tuple[float, Array, float] = self._pool.apply_async(self._fit, arguments).get(self._time_limit)
         except multiprocessing.TimeoutError:
             self._pool.terminate()
             self._pool = multiprocessing.get_context("spawn").Pool(1)
-            return f"not finished within {_TIME_LIMIT:.0f} s"
+            return f"not finished within {self._time_limit:.0f} s"
         except Exception as error:  # a failure is reported, never hidden
             return f"{type(error).__name__}: {str(error).splitlines()[0][:120]}"
         return result
@@ -122,7 +123,7 @@ class _Runner:
         self._pool.terminate()
 
 
-def _measure(name: str, case: Case, limit: float | None, runners: dict[str, _Runner]) -> dict[str, Any]:
+def _measure(name: str, case: Case, limit: float | None, runners: dict[str, Runner]) -> dict[str, Any]:
     """Medians of both, and the risk that each reached, by one definition."""
     record: dict[str, Any] = {"risk": name}
     rounds: dict[str, list[tuple[float, Array, float]]] = {}
@@ -158,7 +159,8 @@ def run() -> dict[str, Any]:
     """Measure all risks at all sizes, free and with a limit on the tracking error."""
     start = time.monotonic()
     description = machine(["trackfolio", "skfolio", "cvxpy", "clarabel", "numpy", "scipy"])
-    runners = {"ours": _Runner(fit_ours), "conic": _Runner(fit_conic), "skfolio": _Runner(fit_skfolio)}
+    fits = {"ours": fit_ours, "conic": fit_conic, "skfolio": fit_skfolio}
+    runners = {who: Runner(fit, _TIME_LIMIT) for who, fit in fits.items()}
     tables: list[dict[str, Any]] = []
     for n_assets, n_periods in _SIZES:
         case = make_case(n_assets, n_periods)

@@ -42,7 +42,8 @@ def largest_ratio(problem: Problem, risk: Function, losses: list[Summand], solve
         w = _any_gain(problem, risk, least_risk, losses, solver)
     for _ in range(_MOST_STEPS):
         ratio = gain(w) / risk.value(w)
-        step = dataclasses.replace(ratio_problem(problem, risk, losses, ratio), gap_unit=ratio * least_risk)
+        step = ratio_problem(problem, risk, losses, ratio)
+        step = dataclasses.replace(step, gap_unit=ratio * least_risk, near=w)
         try:
             found, reasons = find(step, solver)
         except UnboundedError:

@@ -46,6 +46,8 @@ class Problem:
         Weights that constraints may refer to.
     given_returns : ndarray of shape (n_assets,) or None
         Expected return of each asset, per period, where it is not the sample mean.
+    near : ndarray of shape (n_assets,) or None
+        Weights near which the solution is expected, as of a neighbour on a frontier: solvers may begin there.
     gap_unit : float or None
         What gaps are measured in; None for the objective or its scale, whichever is larger.
     """
@@ -61,6 +63,7 @@ class Problem:
     benchmark_weights: Array | None = None
     previous_weights: Array | None = None
     given_returns: Array | None = None
+    near: Array | None = None
     gap_unit: float | None = None
 
     def __post_init__(self) -> None:

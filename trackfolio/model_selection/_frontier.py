@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
+from joblib import Parallel, delayed, effective_n_jobs
 from sklearn.base import clone
 from tqdm.auto import tqdm
 
@@ -127,7 +127,8 @@ def frontier(
     values : int or array-like of shape (n_points,), default=10
         Number of values, or the values themselves.
     n_jobs : int or None, default=None
-        Number of jobs of joblib; `joblib.parallel_config` says where they run.
+        With one job, each point begins from the solution of its neighbour. None for what
+        `joblib.parallel_config` says, which also says where jobs run.
     progress : bool, default=True
         Show a progress bar on a terminal (stderr).
 
@@ -163,8 +164,11 @@ def frontier(
     data = _Data(template, X, y, previous_weights, sample_weight)
     listed, ends = (_checked(values), {}) if np.ndim(values) else _range(data, parameter, int(values))
     middle = [value for k, value in enumerate(listed) if k not in ends]
-    jobs = (delayed(_fitted)(data, parameter, value) for value in middle)
-    fitted = Parallel(n_jobs=n_jobs, return_as="generator")(jobs)
+    if effective_n_jobs(n_jobs) == 1:
+        fitted = _one_by_one(data, parameter, middle, ends.get(0))
+    else:
+        jobs = (delayed(_fitted)(data, parameter, value) for value in middle)
+        fitted = Parallel(n_jobs=n_jobs, return_as="generator")(jobs)
     # None: no bar where there is no terminal to show it on.
     inner = iter(list(tqdm(fitted, total=len(middle), desc=parameter, disable=None if progress else True)))
     models = [ends[k] if k in ends else next(inner) for k in range(len(listed))]
@@ -202,11 +206,11 @@ class _Data:
                 setattr(model, attribute, getattr(self.template, attribute))
         return model._keep(solution, problem, self.X)
 
-    def fit(self, model: Any, *, shared: bool) -> Any:
-        """Fit a model, on the problem prepared before if it differs in terms alone."""
+    def fit(self, model: Any, *, shared: bool, near: Any = None) -> Any:
+        """Fit a model, on the problem prepared before if it differs in terms alone, beginning near a neighbour."""
         if not shared:
             return model.fit(self.X, self.y, **self.metadata)
-        problem = dataclasses.replace(self.problem, constraints=model._limits(), objective=[])
+        problem = dataclasses.replace(self.problem, constraints=model._limits(), objective=[], near=near)
         problem = dataclasses.replace(problem, objective=model._objective(problem))
         return self.keep(model, model._solution(problem), problem)
 
@@ -220,14 +224,21 @@ class _Data:
         return predicted if self.y is None else predicted.relative_to(self.y)
 
 
-def _fitted(data: _Data, parameter: str, value: float) -> Any:
+def _one_by_one(data: _Data, parameter: str, values: list[float], neighbour: Any) -> Iterator[Any]:
+    """Each point from its neighbour, which is most of its solution."""
+    for value in values:
+        neighbour = _fitted(data, parameter, value, None if neighbour is None else neighbour.weights_)
+        yield neighbour
+
+
+def _fitted(data: _Data, parameter: str, value: float, near: Any = None) -> Any:
     model = clone(data.template)
     if parameter == "min_return":
         model.set_params(constraints=[*(model.constraints or []), ("min_return", MinReturn(value))])
     else:
         model.set_params(**{parameter: value})
     try:
-        return data.fit(model, shared=parameter.partition("__")[0] in _OF_TERMS)
+        return data.fit(model, shared=parameter.partition("__")[0] in _OF_TERMS, near=near)
     except InfeasibleError as error:
         raise InfeasibleError(f"{parameter}={value:.6g} cannot be reached. {error}") from error
 

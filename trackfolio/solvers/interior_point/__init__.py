@@ -11,7 +11,7 @@ from trackfolio.exceptions import SolverFailure
 from trackfolio.problem import Problem
 from trackfolio.solution import Solution
 from trackfolio.solvers._base import Solver
-from trackfolio.solvers.interior_point._active import solve_actively
+from trackfolio.solvers.interior_point._columns import solve_sifting
 from trackfolio.solvers.interior_point._translate import Translation, is_root, unsuited
 
 
@@ -71,7 +71,8 @@ class InteriorPoint(Solver):
 
     def _solve(self, problem: Problem, squared: bool) -> Solution:
         translation = Translation(problem, squared=squared)
-        point, iterations, miss = solve_actively(translation.program, 1e-4 * self.tolerance, self.max_iter)
+        near = None if problem.near is None else problem.near / problem.unit
+        point, iterations, miss = solve_sifting(translation.program, 1e-4 * self.tolerance, self.max_iter, near)
         if miss > 1e-4:
             raise SolverFailure(f"no convergence after {iterations} iterations")
         return translation.solution(point, iterations)

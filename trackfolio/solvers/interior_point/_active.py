@@ -22,8 +22,8 @@ from trackfolio.solvers.interior_point._program import Point, Program
 
 Chosen = npt.NDArray[np.intp]
 
-# Sums of fewer pieces, in all or per variable, are solved as they are.
-_TALL, _TALL_PER_VARIABLE = 4000, 12
+# Sums of fewer pieces, in all or per variable, are solved as they are; where the tail is known, fewer are many.
+_TALL, _TALL_PER_VARIABLE, _TALL_NEAR = 4000, 12, 500
 # Rows of the sample and the least number of active ones, per variable; and how many there are for each in the tail.
 _SAMPLE, _LEAST, _MARGIN = 20, 6, 2.0
 # Accuracy of the sample's solution and of the first rounds; the last begin when no more than this is left out.
@@ -31,14 +31,22 @@ _ROUGH_SAMPLE, _ROUGH, _NEARLY = 1e-2, 1e-4, 2e-3
 _MOST_ROUNDS = 30
 
 
-def solve_actively(program: Program, tolerance: float, max_iter: int) -> Outcome:
-    """Solve with the scenarios of the tails alone where there are many others, else as it is."""
-    tall = [b for b, p in enumerate(program.pieces) if _is_tall(program, p)]
+def solve_actively(program: Program, tolerance: float, max_iter: int, near: Array | None = None) -> Outcome:
+    """Solve with the scenarios of the tails alone where there are many others, else as it is.
+
+    Weights near the solution, if there are such, tell where the tail is, in place of a sample.
+    """
+    tall = [b for b, p in enumerate(program.pieces) if _is_tall(program, p, near)]
     if not tall:
         return solve_program(program, tolerance, max_iter)
-    outcome = _of_sample(program, tall, max_iter)
-    iterations, margin, aim, last = outcome.iterations, _MARGIN, max(_ROUGH, tolerance), np.inf
-    arguments = _arguments(program, tall, outcome.point.x)
+    iterations, margin, last = 0, _MARGIN, np.inf
+    aim = tolerance if near is not None else max(_ROUGH, tolerance)
+    if near is None:
+        outcome = _of_sample(program, tall, max_iter)
+        iterations, x = outcome.iterations, outcome.point.x
+    else:
+        x = np.concatenate([near, _scalars(program, tall, near)])
+    arguments = _arguments(program, tall, x)
     for _ in range(_MOST_ROUNDS):
         chosen = {b: _active(program, arguments[b], margin) for b in tall}
         outcome = solve_program(_restricted(program, chosen), aim, max_iter)
@@ -52,9 +60,32 @@ def solve_actively(program: Program, tolerance: float, max_iter: int) -> Outcome
     return Outcome(_expanded(program, outcome.point, chosen), iterations, max(outcome.miss, missing))
 
 
-def _is_tall(program: Program, p: Pieces) -> bool:
-    least = max(_TALL, _TALL_PER_VARIABLE * len(program.cost))
+def _is_tall(program: Program, p: Pieces, near: Array | None) -> bool:
+    n_x = len(program.cost)
+    least = max(_TALL, _TALL_PER_VARIABLE * n_x) if near is None else max(_TALL_NEAR, 2 * _LEAST * n_x)
     return isinstance(p.map, Rows) and p.local is None and not p.lower.any() and len(p.offset) >= least
+
+
+def _scalars(program: Program, tall: list[int], w: Array) -> Array:
+    """Scalars for given weights: means by their equations, thresholds of tails by their quantiles."""
+    n = program.n_assets
+    x = np.concatenate([w, np.zeros(len(program.cost) - n)])
+    for row, value in zip(program.A, program.b, strict=True):
+        own = np.flatnonzero(row[n:])
+        if len(own) == 1:
+            x[n + own[0]] = (value - row[:n] @ w) / row[n + own[0]]
+    arguments = _arguments(program, tall, x)
+    for b in tall:
+        p = program.pieces[b]
+        linear = program.cost if p.price is None else program.limits[p.price][0]
+        for j in p.scalars:
+            if linear[n + j] > 0 and p.has_upper:
+                order = np.argsort(-arguments[b])
+                last = int(np.searchsorted(np.cumsum(p.upper[order]), linear[n + j]))
+                x[n + j] = arguments[b][order[min(last, len(order) - 1)]]
+            elif linear[n + j] > 0:
+                x[n + j] = np.max(arguments[b])
+    return x[n:]
 
 
 def _of_sample(program: Program, tall: list[int], max_iter: int) -> Outcome:

@@ -198,17 +198,8 @@ class Newton:
 
     def _unmet(self, missing: Residuals, step: Point) -> tuple[Array, list[Array]]:
         """What is left of the residuals of stationarity after a step, by all that was eliminated."""
-        n, program = self.program.n_assets, self.program
-        x, local = missing.x + step.y @ program.A, [r.copy() for r in missing.local]
-        if program.quadratic is not None:
-            x[:n] += program.quadratic @ step.x[:n]
-        for p, d in zip(program.pieces, step.pieces, strict=True):
-            program.pull(p, d.slope, x, local)
-        for cone, (_, dz) in zip(program.cones, step.cones, strict=True):
-            program.cone_pull(cone, -dz, x, local)
-        for (row, _), d_price in zip(program.limits, step.prices, strict=True):
-            x += d_price * row
-        return x, local
+        x, local = self.program.pulled(step)
+        return x + missing.x, [v + r for v, r in zip(local, missing.local, strict=True)]
 
     def _steps(
         self, right: Array, right_local: list[Array], aims: list[Array], missing: list[Array], of_limits: Array

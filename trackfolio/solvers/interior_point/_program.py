@@ -71,6 +71,19 @@ class Program:
         else:
             local[cone.local] += cone.matrix * z[1:]
 
+    def pulled(self, point: "Point") -> tuple[Array, list[Array]]:
+        """Left-hand side of stationarity without the cost, for a point or for a step: with respect to x and locals."""
+        x, local = point.y @ self.A, self.no_locals()
+        if self.quadratic is not None:
+            x[: self.n_assets] += self.quadratic @ point.x[: self.n_assets]
+        for p, q in zip(self.pieces, point.pieces, strict=True):
+            self.pull(p, q.slope, x, local)
+        for cone, (_, z) in zip(self.cones, point.cones, strict=True):
+            self.cone_pull(cone, -z, x, local)
+        for (row, _), price in zip(self.limits, point.prices, strict=True):
+            x += price * row
+        return x, local
+
     def no_locals(self) -> list[Array]:
         """Zeros for all local variables."""
         return [np.zeros(size) for size in self.groups]
@@ -159,24 +172,19 @@ class Residuals:
     @classmethod
     def at(cls, program: Program, point: Point) -> "Residuals":
         """Residuals of a point."""
-        n, x, local = program.n_assets, program.cost + point.y @ program.A, program.no_locals()
-        if program.quadratic is not None:
-            x[:n] += program.quadratic @ point.x[:n]
+        x, local = program.pulled(point)
         limits = np.array([p @ point.x - bound for p, bound in program.limits]) + point.slacks
         pieces = []
         for p, q in zip(program.pieces, point.pieces, strict=True):
-            program.pull(p, q.slope, x, local)
             argument = program.argument(p, point.x, point.local) - p.offset
             pieces.append(argument - p.curvature * q.slope - q.s_upper + q.s_lower)
             if p.price is not None:
                 limits[p.price] += p.top @ q.s_upper - p.lower @ q.s_lower
-        cones = []
-        for cone, (s, z) in zip(program.cones, point.cones, strict=True):
-            program.cone_pull(cone, -z, x, local)
-            cones.append(s - cone.constants - program.cone_linear(cone, point.x, point.local))
-        for (row, _), price in zip(program.limits, point.prices, strict=True):
-            x += price * row
-        return cls(x, local, program.A @ point.x - program.b, pieces, cones, limits)
+        cones = [
+            s - cone.constants - program.cone_linear(cone, point.x, point.local)
+            for cone, (s, _) in zip(program.cones, point.cones, strict=True)
+        ]
+        return cls(x + program.cost, local, program.A @ point.x - program.b, pieces, cones, limits)
 
     @property
     def dual(self) -> float:
