@@ -37,7 +37,7 @@ _PROBLEMS = (
     "min semi-deviation",
 )
 # The peers need minutes for each call at the largest sizes: there they solve the first two.
-_FULL_UP_TO, _TIME_LIMIT, _LONG = 276, 120.0, 8.0
+_FULL_UP_TO, _TIME_LIMIT, _LONG = 276, 60.0, 8.0
 
 Fit = Callable[[str, Case, dict[str, float]], tuple[float, Array, float]]
 

@@ -28,13 +28,15 @@ _USUAL, _TIGHT = _within(1e-9), _within(1e-12)
 _SHORT_STEPS, _AS_GIVEN = _USUAL | {"max_step_fraction": 0.8}, _TIGHT | {"equilibrate_enable": False}
 
 
-def _for_exponentials(dims: Any) -> dict[str, Any]:
-    """What proofs of EVaR need, those of EDaR (of which each period has two rows more), and those beside other cones.
+def _usual(dims: Any) -> dict[str, Any]:
+    """What proofs need, with second-order cones or without, and of EVaR or EDaR (each period has two rows more).
 
     Measured in benchmarks/risks.py: anything tighter takes longer, anything looser a second attempt.
     """
     if dims.soc:
-        return _within(1e-10) | {"max_step_fraction": 0.95}
+        return _within(1e-10) | ({"max_step_fraction": 0.95} if dims.exp else {})
+    if not dims.exp:
+        return _USUAL
     return _within(5e-10) if dims.nonneg > dims.exp else _within(3e-8) | {"max_step_fraction": 0.97}
 
 
@@ -114,8 +116,8 @@ class Conic(Solver):
             data, chain, inverse = form.canonical(options)
         except cp.SolverError as error:
             raise UnsupportedProblemError(f"cvxpy cannot bring a term to a form for Clarabel: {error}") from error
-        if data["dims"].exp and tolerances is _USUAL:
-            options = _for_exponentials(data["dims"]) | (self.options or {})
+        if tolerances is _USUAL:
+            options = _usual(data["dims"]) | (self.options or {})
         raw = chain.solve_via_data(form.program, data, warm_start=False, verbose=False, solver_opts=options)
         try:
             with warnings.catch_warnings():

@@ -12,6 +12,7 @@ from trackfolio.problem import Problem
 from trackfolio.solution import Solution
 from trackfolio.solvers._base import Solver
 from trackfolio.solvers.interior_point._columns import solve_sifting
+from trackfolio.solvers.interior_point._threads import threads_for
 from trackfolio.solvers.interior_point._translate import Translation, is_root, unsuited
 
 
@@ -72,7 +73,9 @@ class InteriorPoint(Solver):
     def _solve(self, problem: Problem, squared: bool) -> Solution:
         translation = Translation(problem, squared=squared)
         near = None if problem.near is None else problem.near / problem.unit
-        point, iterations, miss = solve_sifting(translation.program, 1e-4 * self.tolerance, self.max_iter, near)
+        rows = 0 if problem.portfolio.X is None else len(problem.portfolio.X)
+        with threads_for(max(rows, problem.n_assets) * problem.n_assets**2):
+            point, iterations, miss = solve_sifting(translation.program, 1e-4 * self.tolerance, self.max_iter, near)
         if miss > 1e-4:
             raise SolverFailure(f"no convergence after {iterations} iterations")
         return translation.solution(point, iterations)

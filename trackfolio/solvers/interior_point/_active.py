@@ -23,9 +23,9 @@ from trackfolio.solvers.interior_point._program import Point, Program
 Chosen = npt.NDArray[np.intp]
 
 # Sums of fewer pieces, in all or per variable, are solved as they are; where the tail is known, fewer are many.
-_TALL, _TALL_PER_VARIABLE, _TALL_NEAR = 4000, 12, 500
+_TALL, _TALL_PER_VARIABLE, _TALL_NEAR = 4000, 8, 500
 # Rows of the sample and the least number of active ones, per variable; and how many there are for each in the tail.
-_SAMPLE, _LEAST, _MARGIN = 20, 6, 2.0
+_SAMPLE, _LEAST, _MARGIN = 20, 2, 2.0
 # Accuracy of the sample's solution and of the first rounds; the last begin when no more than this is left out.
 _ROUGH_SAMPLE, _ROUGH, _NEARLY = 1e-2, 1e-4, 2e-3
 _MOST_ROUNDS = 30

@@ -36,7 +36,7 @@ def solve_sifting(program: Program, tolerance: float, max_iter: int, near: Array
         return solve_actively(program, tolerance, max_iter, near)
     kept, iterations = ~can_leave | (np.abs(near) > _HELD * np.max(np.abs(near))), 0
     for _ in range(_MOST_ROUNDS):
-        if kept.mean() > 0.5:
+        if kept.mean() > 0.8:
             break
         outcome = solve_actively(_restricted(program, kept), tolerance, max_iter, near[kept])
         iterations += outcome.iterations
