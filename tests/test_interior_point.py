@@ -39,7 +39,7 @@ from trackfolio.risks import (
     WorstRealization,
 )
 from trackfolio.solvers import Conic, InteriorPoint, choose
-from trackfolio.solvers.interior_point import _active
+from trackfolio.solvers.interior_point import _active, _columns, _near
 from trackfolio.solvers.interior_point._cone import ConeNewton, divide, jordan, longest
 from trackfolio.solvers.interior_point._maps import Chosen, Pairs, Rows, SparseRows
 from trackfolio.solvers.interior_point._method import solve_program
@@ -286,10 +286,66 @@ def test_active_scenarios_are_few(small_is_tall, monkeypatch):
         rows.append(max(len(p.offset) for p in program.pieces))
         return solve_program(program, *others)
 
-    monkeypatch.setattr(_active, "solve_program", counting)
+    monkeypatch.setattr(_active, "solve_shrinking", counting)
     MeanRisk(CVaR(0.95)).fit(X)
     assert len(rows) >= 3
     assert max(rows[1:]) <= 0.2 * len(X)
+
+
+# Many assets, of which few are held.
+
+
+@pytest.fixture
+def few_are_many(monkeypatch):
+    for module in (_columns, _near):
+        monkeypatch.setattr(module, "MANY", 10)
+
+
+WIDE = {
+    "tail": lambda X, y: MeanRisk(CVaR(0.9)).make_problem(X),
+    "near an index": lambda X, y: MeanRisk(CVaR(0.9), max_tracking_error=0.004).make_problem(X, y),
+    "limits": lambda X, y: MeanRisk(
+        SemiVariance(), MaxUtility(2.0), constraints=[Exposure(np.arange(40.0), upper=10), CVaR(0.9) <= 0.016]
+    ).make_problem(X),
+    "path": lambda X, y: MeanRisk(CDaR(0.9), max_weights=0.2).make_problem(X),
+    "some cannot leave": lambda X, y: MeanRisk(CVaR(0.9), min_weights={"x0": 0.02} | zeros(1, 40)).make_problem(X),
+    "costs of all": lambda X, y: MeanRisk(CVaR(0.9), costs=[TransactionCost(1e-3)]).make_problem(
+        X, previous_weights=np.full(40, 1 / 40)
+    ),
+}
+
+
+def zeros(start, stop):
+    return {f"x{i}": 0.0 for i in range(start, stop)}
+
+
+@pytest.mark.parametrize("near", [None, "neighbour", "wrong"])
+@pytest.mark.parametrize("case", WIDE)
+def test_columns_that_join_are_all_columns(case, near, few_are_many):
+    X, y = simulate(40, 300, 1)
+    problem = WIDE[case](X, y)
+    whole = Translation(problem)
+    w = solve_program(whole.program, 1e-12, 100).point.x[:40]
+    start = {None: None, "neighbour": np.where(w > 0.01, w, 0.0), "wrong": np.eye(40)[7]}[near]
+    found, _ = find_by(dataclasses.replace(problem, near=start), InteriorPoint())
+    assert found.status == "optimal"
+    assert_allclose(found.objective, problem.value(w), rtol=1e-9)
+    assert_allclose(found.weights, w, atol=1e-5)
+
+
+def test_columns_are_few(few_are_many, monkeypatch):
+    X, _ = simulate(40, 300, 1)
+    columns = []
+
+    def counting(program, *others):
+        columns.append(program.n_assets)
+        return solve_program(program, *others)
+
+    monkeypatch.setattr(_columns, "solve_program", counting)
+    held = (MeanRisk(CVaR(0.9)).fit(X).weights_ > 1e-6).sum()
+    assert columns[0] == 40
+    assert held <= columns[1] < 40
+    assert len(columns) == 2
 
 
 # Parts.
@@ -314,6 +370,14 @@ def test_maps_are_matrices(kind):
     assert_allclose(own.apply(w), matrix @ w, atol=1e-14)
     assert_allclose(own.adjoint(v), matrix.T @ v, atol=1e-13)
     assert_allclose(own.gram(d), matrix.T @ np.diag(d) @ matrix, atol=1e-13)
+
+
+def test_rough_products_have_six_digits():
+    rng = np.random.default_rng(0)
+    X, d = rng.standard_normal((50, 4)), 10.0 ** rng.uniform(-3, 3, 50)
+    exact = X.T @ np.diag(d) @ X
+    rough = Rows(X).gram(d, roughly=True)
+    assert 1e-9 < np.abs(rough - exact).max() / np.abs(exact).max() < 1e-5
 
 
 def test_long_rows_are_scaled_in_chunks(monkeypatch):

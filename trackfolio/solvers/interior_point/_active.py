@@ -15,8 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from trackfolio._validation import Array
+from trackfolio.solvers.interior_point._columns import solve_shrinking
 from trackfolio.solvers.interior_point._maps import Rows
-from trackfolio.solvers.interior_point._method import Outcome, solve_program
+from trackfolio.solvers.interior_point._method import Outcome
 from trackfolio.solvers.interior_point._pieces import Pieces, PiecesState
 from trackfolio.solvers.interior_point._program import Point, Program
 
@@ -38,7 +39,7 @@ def solve_actively(program: Program, tolerance: float, max_iter: int, near: Arra
     """
     tall = [b for b, p in enumerate(program.pieces) if _is_tall(program, p, near)]
     if not tall:
-        return solve_program(program, tolerance, max_iter)
+        return solve_shrinking(program, tolerance, max_iter)
     iterations, margin, last = 0, _MARGIN, np.inf
     aim = tolerance if near is not None else max(_ROUGH, tolerance)
     if near is None:
@@ -49,7 +50,7 @@ def solve_actively(program: Program, tolerance: float, max_iter: int, near: Arra
     arguments = _arguments(program, tall, x)
     for _ in range(_MOST_ROUNDS):
         chosen = {b: _active(program, arguments[b], margin) for b in tall}
-        outcome = solve_program(_restricted(program, chosen), aim, max_iter)
+        outcome = solve_shrinking(_restricted(program, chosen), aim, max_iter)
         iterations += outcome.iterations
         arguments = _arguments(program, tall, outcome.point.x)
         missing = sum(_left_out(program.pieces[b], arguments[b], chosen[b], outcome.point) for b in tall)
@@ -96,7 +97,7 @@ def _of_sample(program: Program, tall: list[int], max_iter: int) -> Outcome:
         step = max(len(p.offset) // max(_SAMPLE * len(program.cost), _TALL // 2), 1)
         rows = np.arange(0, len(p.offset), step)
         pieces[b] = _part(p, rows, float(step))
-    return solve_program(replace(program, pieces=pieces), _ROUGH_SAMPLE, max_iter)
+    return solve_shrinking(replace(program, pieces=pieces), _ROUGH_SAMPLE, max_iter)
 
 
 def _part(p: Pieces, rows: Chosen, weight: float = 1.0) -> Pieces:

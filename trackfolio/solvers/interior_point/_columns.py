@@ -15,45 +15,57 @@ import numpy as np
 import numpy.typing as npt
 
 from trackfolio._validation import Array
-from trackfolio.solvers.interior_point._active import solve_actively
 from trackfolio.solvers.interior_point._cone import Cone
 from trackfolio.solvers.interior_point._maps import Chosen, Rows, SparseRows
-from trackfolio.solvers.interior_point._method import Outcome
+from trackfolio.solvers.interior_point._method import Outcome, solve_program
 from trackfolio.solvers.interior_point._pieces import Pieces, PiecesState
 from trackfolio.solvers.interior_point._program import Point, Program
 
 Mask = npt.NDArray[np.bool_]
 
-# Fewer assets than this gain nothing; a weight counts as held from this share of the largest.
-_MANY, _HELD = 60, 1e-5
-_MOST_ROUNDS = 12
+# Fewer assets than this gain nothing, nor does a method that keeps most of them.
+MANY, MOST_KEPT = 60, 0.8
+# At products of this sum, weights below this share of the multipliers of their bounds are on their way to 0.
+_SWITCH, _LEAVING = 1e-1, 1e-3
 
 
-def solve_sifting(program: Program, tolerance: float, max_iter: int, near: Array | None) -> Outcome:
-    """Solve on the assets held by weights near the solution, if there are such, and on those that join; else on all."""
-    can_leave = _can_leave(program)
-    if near is None or len(near) < _MANY or not can_leave.any():
-        return solve_actively(program, tolerance, max_iter, near)
-    kept, iterations = ~can_leave | (np.abs(near) > _HELD * np.max(np.abs(near))), 0
-    for _ in range(_MOST_ROUNDS):
-        if kept.mean() > 0.8:
-            break
-        outcome = solve_actively(_restricted(program, kept), tolerance, max_iter, near[kept])
-        iterations += outcome.iterations
-        point = _expanded(program, outcome.point, kept)
-        reduced = (program.cost + program.pulled(point)[0])[: program.n_assets]
-        missing = np.where(kept, 0.0, -reduced)
-        if outcome.miss > 1e-6:
-            break  # its multipliers tell nothing
-        if missing.max() <= 10 * tolerance:
-            return Outcome(point, iterations, max(outcome.miss, float(missing.max())))
-        near = np.abs(point.x[: program.n_assets])
-        kept |= missing > 0.1 * missing.max()
-    outcome = solve_actively(program, tolerance, max_iter, near)
-    return outcome._replace(iterations=iterations + outcome.iterations)
+def solve_shrinking(program: Program, tolerance: float, max_iter: int) -> Outcome:
+    """Solve with all assets until the iterates tell which weights go to 0; the others go on from there."""
+    leave = can_leave(program)
+    if program.n_assets < MANY or tolerance >= _SWITCH or not leave.any():
+        return solve_program(program, tolerance, max_iter)
+    rough = solve_program(program, _SWITCH, max_iter)
+    kept = ~(leave & _going(program, rough.point))
+    if rough.miss <= _SWITCH and kept.mean() <= MOST_KEPT:
+        outcome = solve_program(restricted(program, kept), tolerance, max_iter, _rest(program, rough.point, kept))
+        point, missing = expanded(program, outcome.point, kept)
+        rough = rough._replace(iterations=rough.iterations + outcome.iterations)
+        if missing.max() <= 10 * tolerance and outcome.miss <= 1e-6:
+            return Outcome(point, rough.iterations, max(outcome.miss, float(missing.max())))
+    outcome = solve_program(program, tolerance, max_iter, rough.point)
+    return outcome._replace(iterations=rough.iterations + outcome.iterations)
 
 
-def _can_leave(program: Program) -> Mask:
+def _going(program: Program, point: Point) -> Mask:
+    """Assets whose weight is far smaller than the multiplier of its bound."""
+    going = np.zeros(program.n_assets, dtype=bool)
+    for p, q in zip(program.pieces, point.pieces, strict=True):
+        if isinstance(p.map, Chosen) and p.sign < 0 and not p.has_upper:
+            going[p.map.index] = q.s_lower < _LEAVING * q.to_lower
+    return going
+
+
+def _rest(program: Program, point: Point, kept: Mask) -> Point:
+    """The point without the assets that are left out."""
+    columns = np.append(kept, np.ones(len(program.cost) - program.n_assets, dtype=bool))
+    states = [
+        PiecesState(*(part[kept[p.map.index]] for part in vars(q).values())) if isinstance(p.map, Chosen) else q
+        for p, q in zip(program.pieces, point.pieces, strict=True)
+    ]
+    return replace(point, x=point.x[columns], pieces=states)
+
+
+def can_leave(program: Program) -> Mask:
     """Assets with a lower bound of 0 that no sum but bounds and those of whole rows knows."""
     leave = np.zeros(program.n_assets, dtype=bool)
     for p in program.pieces:
@@ -67,7 +79,7 @@ def _can_leave(program: Program) -> Mask:
     return leave
 
 
-def _restricted(program: Program, kept: Mask) -> Program:
+def restricted(program: Program, kept: Mask) -> Program:
     """The problem of some assets, the others having no weight."""
     columns = np.append(kept, np.ones(len(program.cost) - program.n_assets, dtype=bool))
     return replace(
@@ -101,8 +113,8 @@ def _cone_of(cone: Cone, kept: Mask) -> Cone:
     return cone if cone.local is not None else replace(cone, matrix=cone.matrix[:, kept])
 
 
-def _expanded(program: Program, point: Point, kept: Mask) -> Point:
-    """The point with weights of all assets; multipliers of the bounds of those left out are their reduced costs."""
+def expanded(program: Program, point: Point, kept: Mask) -> tuple[Point, Array]:
+    """The point with weights of all assets, and minus the reduced costs of those that were left out."""
     x = np.zeros(len(program.cost))
     x[: program.n_assets][kept] = point.x[: int(kept.sum())]
     x[program.n_assets :] = point.x[int(kept.sum()) :]
@@ -113,4 +125,6 @@ def _expanded(program: Program, point: Point, kept: Mask) -> Point:
             slope = np.zeros(len(p.offset))
             slope[kept[p.map.index]] = state.slope
         states.append(PiecesState(slope, none, none, none, none))
-    return replace(point, x=x, pieces=states)
+    whole = replace(point, x=x, pieces=states)
+    reduced = (program.cost + program.pulled(whole)[0])[: program.n_assets]
+    return whole, np.where(kept, 0.0, -reduced)

@@ -1,20 +1,21 @@
-"""Mehrotra's predictor-corrector method."""
+"""Mehrotra's predictor-corrector method, with Gondzio's corrections of short steps."""
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-import scipy.linalg
 
-from trackfolio._paths import drawdowns
 from trackfolio._validation import Array
 from trackfolio.exceptions import SolverFailure
 from trackfolio.solvers.interior_point._cone import jordan, longest
 from trackfolio.solvers.interior_point._newton import Newton
-from trackfolio.solvers.interior_point._pieces import PiecesState
 from trackfolio.solvers.interior_point._program import Point, Program, Residuals
+from trackfolio.solvers.interior_point._start import first_point
 
-# Share of the way to the boundary that is gone, at least.
-_SHORT = 0.9
+# Share of the way to the boundary that is gone: at least, and at most without and with cones.
+_SHORT, _OF_PIECES, _OF_CONES = 0.9, 0.9999, 0.99
+# Far from the solution, with products of more than this sum, directions need few digits.
+_ROUGH = 1e-3
 # Steps shorter than this are corrected, at most so often, for products that a step longer by so much would spoil.
 _LONG, _CORRECTIONS, _FURTHER = 0.5, 2, 0.3
 # So many steps in which what is missed does not halve, far from a solution and near one, are all that rounding allows.
@@ -29,12 +30,12 @@ class Outcome(NamedTuple):
     miss: float
 
 
-def solve_program(program: Program, tolerance: float, max_iter: int) -> Outcome:
+def solve_program(program: Program, tolerance: float, max_iter: int, start: Point | None = None) -> Outcome:
     """Reduce residuals and products below a tolerance; the best point where that is not reached.
 
     The problem is expected in units in which its objective, weights and arguments are of size 1.
     """
-    point = _start(program)
+    point = first_point(program) if start is None else start
     best, since = Outcome(point, 0, np.inf), 0
     for iteration in range(max_iter):
         missing = Residuals.at(program, point)
@@ -55,94 +56,41 @@ def solve_program(program: Program, tolerance: float, max_iter: int) -> Outcome:
     return best
 
 
-def _start(program: Program) -> Point:
-    """Weights of least norm under the equations, and slacks and multipliers of size 1, as all is measured."""
-    x = _least_squares(program)
-    local = _start_locals(program, x)
-    states, arguments, total, count = [], [], 0.0, _count(program)
-    for p in program.pieces:
-        slope = (p.top + p.lower) / 2 if p.has_upper else p.lower
-        excess = program.argument(p, x, local) - p.offset - p.curvature * slope
-        arguments.append((slope, excess))
-        if p.has_upper:
-            total += float((np.abs(excess) + 2 * 1.0) @ (p.top - p.lower)) / 2
-    mu = max(total, 1.0) / count if any(p.has_upper for p in program.pieces) else 0.3
-    for p, (slope, excess) in zip(program.pieces, arguments, strict=True):
-        one = np.ones(len(p.offset))
-        if p.has_upper:
-            half = (p.top - p.lower) / 2
-            s_upper, s_lower = np.maximum(excess, 0) + 1.0, np.maximum(-excess, 0) + 1.0
-            states.append(PiecesState(slope, half, half.copy(), s_upper, s_lower))
-        elif p.local is not None:
-            to_lower = one / (1 + p.curvature)
-            states.append(PiecesState(slope + to_lower, one, to_lower, 0 * one, np.maximum(-excess, 0.3)))
-        else:
-            s_lower = np.maximum(-excess, max(float(np.mean(np.maximum(-excess, 0))), 1e-2))
-            to_lower = np.minimum(mu / s_lower, 1 / (1 + p.curvature))
-            states.append(PiecesState(slope + to_lower, one, to_lower, 0 * one, s_lower))
-    cones = []
-    for cone in program.cones:
-        s = cone.constants + program.cone_linear(cone, x, local)
-        norm = float(np.linalg.norm(s[1:]))
-        s[0] = max(s[0], norm + 1.0)
-        cones.append((s, 1.0 / ((s[0] - norm) * (s[0] + norm)) * np.concatenate([s[:1], -s[1:]])))
-    slacks = np.array([max(bound - row @ x, 1.0) for row, bound in program.limits])
-    return Point(x, local, np.zeros(len(program.b)), states, cones, np.ones(len(slacks)), slacks)
+@dataclass(frozen=True)
+class _Targets:
+    """What a step makes of the products: right-hand sides of the linearised complementarity conditions."""
 
+    pieces: list[tuple[Array, Array]]
+    cones: list[Array]
+    limits: Array
 
-def _start_locals(program: Program, x: Array) -> list[Array]:
-    """Drawdowns, and roots of squares, a little above what they are at least."""
-    local = program.no_locals()
-    for p in program.pieces:
-        if p.local is not None and p.map is not None:
-            group, how = p.local
-            least = program.argument(p, x, program.no_locals()) - p.offset
-            local[group] = (drawdowns(-least) if how == "chain" else np.maximum(least, 0.0)) + 0.3
-    return local
-
-
-def _least_squares(program: Program) -> Array:
-    """Scalars and weights of least norm that obey the equations."""
-    n_x, m = len(program.cost), len(program.b)
-    x = np.zeros(n_x)
-    if m:
-        x = program.A.T @ scipy.linalg.lstsq(program.A @ program.A.T, program.b)[0]
-    return np.asarray(x)
+    def direction(self, newton: Newton, missing: Residuals) -> Point:
+        """Step that aims at them."""
+        return newton.direction(missing, self.pieces, self.cones, self.limits)
 
 
 def _advance(program: Program, point: Point, missing: Residuals, least: float) -> Point:
     """One step, towards products of a sum of at least `least`: far below, rounding is all there is to see."""
-    newton = Newton(program, point)
-    pieces = [(-q.s_upper * q.to_upper, -q.s_lower * q.to_lower) for q in point.pieces]
-    cones = [-jordan(c.scaled, c.scaled) for c in newton.cones]
-    limits = -point.prices * point.slacks
-    affine = newton.direction(missing, pieces, cones, limits)
-    primal, dual = _lengths(program, point, affine, 1.0)
     now = point.complementarity
-    sigma = min(1.0, max(point.complementarity_after(affine, primal, dual), 0.0) / now) ** 3
-    target = max(sigma * point.complementarity, least) / max(_count(program), 1)
-    pieces = [
-        (u + target * p.has_upper - a.s_upper * a.to_upper * p.has_upper, v + target - a.s_lower * a.to_lower)
-        for (u, v), a, p in zip(pieces, affine.pieces, program.pieces, strict=True)
-    ]
-    cones = [
-        c - jordan(scaling.over(ds), scaling.times(dz)) + target * np.eye(1, len(c))[0]
-        for c, scaling, (ds, dz) in zip(cones, newton.cones, affine.cones, strict=True)
-    ]
-    limits = limits + target - affine.prices * affine.slacks
-    share = min(max(_SHORT, 1 - sigma), 0.99 if program.cones else 0.9999)
-    step = newton.direction(missing, pieces, cones, limits)
+    newton = Newton(program, point, roughly=now > _ROUGH)
+    to_zero = _Targets(
+        [(-q.s_upper * q.to_upper, -q.s_lower * q.to_lower) for q in point.pieces],
+        [-jordan(c.scaled, c.scaled) for c in newton.cones],
+        -point.prices * point.slacks,
+    )
+    predictor = to_zero.direction(newton, missing)
+    left = point.complementarity_after(predictor, *_lengths(program, point, predictor, 1.0))
+    sigma = min(1.0, max(left, 0.0) / now) ** 3 if now > 0 else 0.0
+    target = max(sigma * now, least) / max(_count(program), 1)
+    targets = _corrected(program, newton, to_zero, predictor, target)
+    share = min(max(_SHORT, 1 - sigma), _OF_CONES if program.cones else _OF_PIECES)
+    step = targets.direction(newton, missing)
     lengths = _lengths(program, point, step, share)
     for _ in range(_CORRECTIONS):
         if min(lengths) > _LONG:
             break
-        trial = point.moved(step, *(min(1.0, length + _FURTHER) for length in lengths))
-        pieces = [
-            (u + p.has_upper * _towards(t.s_upper * t.to_upper, target), v + _towards(t.s_lower * t.to_lower, target))
-            for (u, v), t, p in zip(pieces, trial.pieces, program.pieces, strict=True)
-        ]
-        limits = limits + _towards(trial.prices * trial.slacks, target)
-        centred = newton.direction(missing, pieces, cones, limits)
+        targets = _centred(program, point, targets, step, lengths, target)
+        centred = targets.direction(newton, missing)
         longer = _lengths(program, point, centred, share)
         if sum(longer) < sum(lengths) + 0.1 * _FURTHER:
             break
@@ -150,8 +98,34 @@ def _advance(program: Program, point: Point, missing: Residuals, least: float) -
     return point.moved(step, *lengths)
 
 
+def _corrected(program: Program, newton: Newton, to_zero: _Targets, predictor: Point, target: float) -> _Targets:
+    """Products of one size, less what the predictor's step would add to them at second order."""
+    pieces = [
+        (u + p.has_upper * (target - d.s_upper * d.to_upper), v + target - d.s_lower * d.to_lower)
+        for (u, v), d, p in zip(to_zero.pieces, predictor.pieces, program.pieces, strict=True)
+    ]
+    cones = [
+        c - jordan(scaling.over(ds), scaling.times(dz)) + target * np.eye(1, len(c))[0]
+        for c, scaling, (ds, dz) in zip(to_zero.cones, newton.cones, predictor.cones, strict=True)
+    ]
+    return _Targets(pieces, cones, to_zero.limits + target - predictor.prices * predictor.slacks)
+
+
+def _centred(
+    program: Program, point: Point, targets: _Targets, step: Point, lengths: tuple[float, float], target: float
+) -> _Targets:
+    """Targets that keep a longer step from products far from the others (Gondzio 1996)."""
+    trial = point.moved(step, *(min(1.0, length + _FURTHER) for length in lengths))
+    pieces = [
+        (u + p.has_upper * _towards(t.s_upper * t.to_upper, target), v + _towards(t.s_lower * t.to_lower, target))
+        for (u, v), t, p in zip(targets.pieces, trial.pieces, program.pieces, strict=True)
+    ]
+    limits = targets.limits + _towards(trial.prices * trial.slacks, target)
+    return _Targets(pieces, targets.cones, limits)
+
+
 def _towards(products: Array, target: float) -> Array:
-    """What brings products that are far from the target near it (Gondzio 1996)."""
+    """What brings products that are far from the target near it."""
     return np.maximum(np.clip(products, 0.1 * target, 10 * target) - products, -10 * target)
 
 

@@ -29,8 +29,8 @@ _ROUNDING = 1e-2
 class Newton:
     """Factors of one linearisation, for several right-hand sides."""
 
-    def __init__(self, program: Program, point: Point) -> None:
-        self.program, self.point = program, point
+    def __init__(self, program: Program, point: Point, *, roughly: bool = False) -> None:
+        self.program, self.point, self.roughly = program, point, roughly
         self.pieces = [PiecesNewton(p, q) for p, q in zip(program.pieces, point.pieces, strict=True)]
         self.cones = [ConeNewton(s, z) for s, z in point.cones]
         self.n_x = len(program.cost)
@@ -85,7 +85,7 @@ class Newton:
                     cross[:, row] += v
         maps = {id(p.map): p.map for p in program.pieces if p.map is not None}
         for key, D in shared.items():
-            K[:n, :n] += maps[key].gram(D)
+            K[:n, :n] += maps[key].gram(D, roughly=self.roughly)
 
     def _add_local(self, newton: PiecesNewton) -> None:
         p, D, n = newton.pieces, newton.D, self.program.n_assets

@@ -20,64 +20,14 @@ from trackfolio._validation import Array
 from trackfolio.problem import Problem
 from trackfolio.solution import Solution
 from trackfolio.solvers.interior_point._cone import Cone
+from trackfolio.solvers.interior_point._forms import is_root, is_single, shape_of
 from trackfolio.solvers.interior_point._maps import Chosen, Map, Pairs, Rows, SparseRows
 from trackfolio.solvers.interior_point._pieces import Pieces
 from trackfolio.solvers.interior_point._program import Point, Program
 
 Mask = npt.NDArray[np.bool_]
-
-
-def unsuited(problem: Problem) -> list[str]:
-    """Sentences that say what keeps the method from the problem."""
-    sentences = [f"{name} has no form that it knows" for name, _, f in problem.objective if not _is_known(f)]
-    for name, limits in problem.limits.items():
-        for limit in limits:
-            functions = [f for _, f in limit.summands]
-            if not all(_is_known(f) for f in functions):
-                sentences.append(f"{name} limits a function of no form that it knows")
-            elif any(_is_square(f) for f in functions) and not _is_single(limit):
-                sentences.append(f"{name} limits a sum with squares")
-            elif any(_is_mixed(f) for f in functions):
-                sentences.append(f"{name} limits a function that is square in part")
-            elif _is_single(limit) and limit.bound <= 0:
-                sentences.append(f"{name} limits a root or square by {limit.bound:g}")
-    return sentences
-
-
-def is_root(problem: Problem) -> bool:
-    """Whether the objective is one root alone, so that its square can be minimised."""
-    return len(problem.objective) == 1 and _is_root(problem.objective[0].function)
-
-
-def _is_known(f: Any) -> bool:
-    return isinstance(f, Linear | AbsoluteSum) or f.quadratic is not None or _shape(f) is not None
-
-
-def _shape(f: Any) -> Shape | None:
-    return f.shape if isinstance(f, RiskOf) and not f.is_quadratic else None
-
-
-def _is_root(f: Any) -> bool:
-    shape = _shape(f)
-    return f.is_root if shape is None else shape.is_root
-
-
-def _is_square(f: Any) -> bool:
-    shape = _shape(f)
-    if shape is None:
-        return f.quadratic is not None and not f.is_root
-    return shape.curvature is not None and not shape.is_root and not np.isfinite(shape.upper).all()
-
-
-def _is_mixed(f: Any) -> bool:
-    shape = _shape(f)
-    return shape is not None and shape.curvature is not None and bool(np.isfinite(shape.upper).all())
-
-
-def _is_single(limit: Limit) -> bool:
-    """Whether the limit is on one root or square alone, which a cone without a scalar of its own holds."""
-    f = limit.summands[0][1]
-    return len(limit.summands) == 1 and (_is_root(f) or _is_square(f))
+#: Reads a subgradient of a function of the returns, times its coefficient, from a point.
+Pull = Callable[[Point], Array | None]
 
 
 @dataclass
@@ -94,6 +44,18 @@ class _Affine:
         return row
 
 
+@dataclass(frozen=True)
+class _Argument:
+    """Arguments of a sum of pieces; `pull` reads the pull on the returns, given the number of the sum."""
+
+    map: Map | None
+    sign: float
+    offset: Array
+    scalars: dict[int, float]
+    local: tuple[int, str] | None
+    pull: Callable[[int], Pull]
+
+
 class Translation:
     """The program of a problem, or of the square of its objective, with the notes by which a point of it is read."""
 
@@ -108,7 +70,7 @@ class Translation:
         self._groups: list[int] = []
         self._returns: dict[int, Rows] = {}
         # How to read pulls and multipliers of limits: by name, in order.
-        self._pulls: dict[str, list[Callable[[Point], Array | None]]] = {}
+        self._pulls: dict[str, list[Pull]] = {}
         self._limit_duals: dict[str, list[Callable[[Point], float]]] = {}
         self._row_duals: list[Callable[[Point], Array]] = []
         self._add_rows()
@@ -178,8 +140,8 @@ class Translation:
 
     def _add_limit(self, name: str, limit: Limit) -> None:
         pulls, duals = self._pulls.setdefault(name, []), self._limit_duals.setdefault(name, [])
-        if _is_single(limit):
-            (c, f), power = limit.summands[0], 1 if _is_root(limit.summands[0][1]) else 2
+        if is_single(limit):
+            (c, f), power = limit.summands[0], 1 if is_root(limit.summands[0][1]) else 2
             most = (limit.bound / c) ** (1 / power)
             number, pull = self._add_cone(f, {}, 1 / most)
             pulls.append(pull)
@@ -190,14 +152,14 @@ class Translation:
         pulls += [self._add(f, c / scale, k) for c, f in limit.summands]
         duals.append(lambda point: float(point.prices[k]) / scale)
 
-    def _add(self, f: Any, c: float, limit: int | None) -> Callable[[Point], Array | None]:
+    def _add(self, f: Any, c: float, limit: int | None) -> Pull:
         """Add c times a function to the objective or to a limit; how to read its pull."""
-        shape = _shape(f)
+        shape = shape_of(f)
         if isinstance(f, Linear):
             self._charge(limit, weights=c * self.size * f.slope, constant=c * f.constant)
         elif isinstance(f, AbsoluteSum):
             self._add_absolute(f, c * self.size, limit)
-        elif _is_root(f):
+        elif is_root(f):
             unit = f.position.return_unit * self.size
             v = self._scalar()
             self._charge(limit, scalars={v: c * unit})
@@ -213,9 +175,9 @@ class Translation:
         chosen = Chosen(i, np.ones(len(i)), len(f.centre))
         self._pieces.append(Pieces(chosen, 1.0, f.centre[i] / self.size, -c * f.down[i], c * f.up[i], price=limit))
 
-    def _add_square(self, f: Any, c: float) -> Callable[[Point], Array | None]:
+    def _add_square(self, f: Any, c: float) -> Pull:
         """Add c times a quadratic form, or a sum of squares of shortfalls, to the objective."""
-        shape = _shape(f)
+        shape = shape_of(f)
         if shape is not None:
             return self._add_shape(f, shape, c, None)
         matrix, linear, _ = f.quadratic.gram()
@@ -224,89 +186,95 @@ class Translation:
         self._cost.weights -= 2 * c * self.size * linear
         return _no_pull
 
-    def _add_shape(self, f: RiskOf, shape: Shape, c: float, limit: int | None) -> Callable[[Point], Array | None]:
+    def _add_shape(self, f: RiskOf, shape: Shape, c: float, limit: int | None) -> Pull:
         """Add c times a sum of pieces of the returns."""
         unit, keep = self._unit(f.position), shape.upper > shape.lower
-        given, scalars = self._argument(f.position, shape, keep)
+        argument = self._argument(f.position, shape, keep)
         if shape.free is not None:
             alpha = self._scalar()
-            scalars[alpha] = -1.0
+            argument.scalars[alpha] = -1.0
             self._charge(limit, scalars={alpha: c * unit * shape.free})
-        curvature = 0.0 if shape.curvature is None else shape.curvature[keep] / (c * unit**2)
-        number, (chosen, sign, offset, local) = len(self._pieces), given
         self._pieces.append(
             Pieces(
-                chosen, sign, offset, c * unit * shape.lower[keep], c * unit * shape.upper[keep],
-                curvature, scalars, local, limit,
+                argument.map,
+                argument.sign,
+                argument.offset,
+                c * unit * shape.lower[keep],
+                c * unit * shape.upper[keep],
+                0.0 if shape.curvature is None else shape.curvature[keep] / (c * unit**2),
+                argument.scalars,
+                argument.local,
+                limit,
             )
-        )  # fmt: skip
-        return self._reader(f.position, shape, keep, number)
+        )
+        return argument.pull(len(self._pieces) - 1)
 
-    def _argument(
-        self, position: Position, shape: Shape, keep: Mask
-    ) -> tuple[tuple[Map | None, float, Array, tuple[int, str] | None], dict[int, float]]:
-        """Map, sign, offset and local variables of the arguments; and the scalar that is the mean."""
+    def _argument(self, position: Position, shape: Shape, keep: Mask) -> "_Argument":
+        """Arguments of the pieces that count."""
         unit, y = self._unit(position), 0.0 if position.y is None else position.y
-        moved = np.full(len(keep), shape.offset / unit)
+        offset = np.full(len(keep), shape.offset / unit)
         if shape.of == "drawdowns":
-            return (None, 1.0, moved[keep], (self._path(position), "plus")), {}
+            group, chain = self._path(position)
+            return _Argument(None, 1.0, offset, {}, (group, "plus"), lambda _: partial(_slopes, chain, -1 / unit, keep))
         if shape.of == "pairs":
             pairs = Pairs(position.rows, self.size / unit, keep)
-            offset = moved[keep] + shape.sign * pairs.of_series(np.broadcast_to(y, len(position.rows))) / unit
-            return (pairs, shape.sign, offset, None), {}
-        offset, scalars = moved + shape.sign * y / unit, {}
+            offset = offset[keep] + shape.sign * pairs.of_series(np.broadcast_to(y, len(position.rows))) / unit
+            return _Argument(
+                pairs,
+                shape.sign,
+                offset,
+                {},
+                None,
+                lambda number: lambda point: shape.sign / unit * pairs.to_series(point.pieces[number].slope),
+            )
+        scalars = {}
         if shape.centre is not None:
             mean = self._scalar()
             scalars[mean] = -shape.sign
             row = _Affine(self.size / unit * (shape.centre @ position.rows), {mean: -1.0})
             self._equations.append((row, float(np.sum(shape.centre * y)) / unit))
-        return (self._rows(position, keep), shape.sign, offset[keep], None), scalars
+        offset = (offset + shape.sign * y / unit)[keep]
+        return _Argument(
+            self._rows(position, keep),
+            shape.sign,
+            offset,
+            scalars,
+            None,
+            lambda number: partial(_slopes, number, shape.sign / unit, keep),
+        )
 
-    def _add_cone(self, f: Any, head: dict[int, float], factor: float) -> tuple[int, Callable[[Point], Array | None]]:
+    def _add_cone(self, f: Any, head: dict[int, float], factor: float) -> tuple[int, Pull]:
         """Cone that holds factor times the function (its root, if it is a square) below a scalar, or below 1."""
-        number, constant, shape = len(self._cones), 0.0 if head else 1.0, _shape(f)
+        number, constant, shape = len(self._cones), 0.0 if head else 1.0, shape_of(f)
         if shape is None:
             R, r = f.quadratic.root()
             self._cones.append(Cone(factor * self.size * R, factor * r, constant, head))
             return number, lambda point: -factor * point.cones[number][1][1:]
-        assert shape.curvature is not None
+        assert shape.curvature is not None, "roots are of squares"
         unit, keep = self._unit(f.position), shape.upper > shape.lower
         weight = factor * unit / np.sqrt(2 * shape.curvature[keep])
-        (chosen, sign, offset, local), scalars = self._argument(f.position, shape, keep)
-        piece = len(self._pieces) - 2
+        argument, inequality = self._argument(f.position, shape, keep), -1
+        local = argument.local
         if local is None:
-            self._groups.append(len(offset))
+            # Variables of their own above the arguments; drawdowns have such variables already.
+            self._groups.append(len(weight))
             local = len(self._groups) - 1, "minus"
-            piece = self._inequality(chosen, sign, offset, scalars=scalars, local=local)
+            inequality = self._inequality(
+                argument.map, argument.sign, argument.offset, scalars=argument.scalars, local=local
+            )
         self._cones.append(Cone(weight, np.zeros(len(weight)), constant, head, local[0]))
-        return number, self._reader(f.position, shape, keep, piece)
+        return number, argument.pull(inequality)
 
-    def _path(self, position: Position) -> int:
-        """Local variables that are the drawdowns; the inequalities of their path come first, then their signs."""
+    def _path(self, position: Position) -> tuple[int, int]:
+        """Number of the local variables that are the drawdowns, and of the inequalities of their path."""
         unit, n = self._unit(position), len(position.rows)
         self._groups.append(n)
         group = len(self._groups) - 1
         y = np.zeros(n) if position.y is None else position.y
-        self._inequality(self._rows(position, np.ones(n, dtype=bool)), -1.0, -y / unit, local=(group, "chain"))
+        rows = self._rows(position, np.ones(n, dtype=bool))
+        chain = self._inequality(rows, -1.0, -y / unit, local=(group, "chain"))
         self._inequality(None, 1.0, np.zeros(n), local=(group, "minus"))
-        return group
-
-    def _reader(self, position: Position, shape: Shape, keep: Mask, number: int) -> Callable[[Point], Array | None]:
-        unit = self._unit(position)
-        if shape.of == "drawdowns":
-            path = number - 2 if self._pieces[number].local != (len(self._groups) - 1, "chain") else number
-            return lambda point: -point.pieces[path].slope / unit
-        if shape.of == "pairs":
-            pairs = self._pieces[number].map
-            assert isinstance(pairs, Pairs)
-            return lambda point: shape.sign / unit * pairs.to_series(point.pieces[number].slope)
-
-        def pull(point: Point) -> Array:
-            slopes = np.zeros(len(keep))
-            slopes[keep] = shape.sign / unit * point.pieces[number].slope
-            return slopes
-
-        return pull
+        return group, chain
 
     # Bookkeeping.
 
@@ -364,6 +332,12 @@ class Translation:
 
 def _no_pull(point: Point) -> None:
     return None
+
+
+def _slopes(number: int, factor: float, keep: Mask, point: Point) -> Array:
+    slopes = np.zeros(len(keep))
+    slopes[keep] = factor * point.pieces[number].slope
+    return slopes
 
 
 def _at_row(row: int, n_rows: int, equation: int, point: Point) -> Array:

@@ -1,0 +1,38 @@
+"""Problems like one that is solved: a neighbour on a frontier, the next step of a ratio."""
+
+import numpy as np
+
+from trackfolio._validation import Array
+from trackfolio.solvers.interior_point._active import solve_actively
+from trackfolio.solvers.interior_point._columns import MANY, MOST_KEPT, can_leave, expanded, restricted
+from trackfolio.solvers.interior_point._method import Outcome
+from trackfolio.solvers.interior_point._program import Program
+
+# A weight counts as held from this share of the largest.
+_HELD = 1e-5
+_MOST_ROUNDS = 12
+
+
+def solve_near(program: Program, tolerance: float, max_iter: int, near: Array | None) -> Outcome:
+    """Solve on the assets held by weights near the solution and those that join, and on the scenarios of their tail.
+
+    Without such weights, or where they hold most assets, on all.
+    """
+    leave = can_leave(program)
+    if near is None or len(near) < MANY or not leave.any():
+        return solve_actively(program, tolerance, max_iter, near)
+    kept, iterations = ~leave | (np.abs(near) > _HELD * np.max(np.abs(near))), 0
+    for _ in range(_MOST_ROUNDS):
+        if kept.mean() > MOST_KEPT:
+            break
+        outcome = solve_actively(restricted(program, kept), tolerance, max_iter, near[kept])
+        iterations += outcome.iterations
+        if outcome.miss > 1e-6:
+            break  # its multipliers tell nothing
+        point, missing = expanded(program, outcome.point, kept)
+        if missing.max() <= 10 * tolerance:
+            return Outcome(point, iterations, max(outcome.miss, float(missing.max())))
+        near = np.abs(point.x[: program.n_assets])
+        kept |= missing > 0.1 * missing.max()
+    outcome = solve_actively(program, tolerance, max_iter, near)
+    return outcome._replace(iterations=iterations + outcome.iterations)
