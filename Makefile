@@ -16,7 +16,7 @@ SOLVERS := "import piqp" "import clarabel" "from scipy.optimize import milp; ass
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check solvers format bench bench-risks bench-tails docs test-lowest clean
+.PHONY: help demo test check solvers format bench bench-risks bench-tails bench-tall docs test-lowest clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ bench-risks: $(VENV)-bench/bench.done  ## Compare every risk with a peer
 
 bench-tails: $(VENV)-bench/bench.done  ## Compare tail risks and tracking limits with the peers
 	$(ONE_THREAD) $(VENV)-bench/bin/python -m benchmarks.tails
+
+bench-tall: $(VENV)-bench/bench.done  ## Measure many scenarios, frontiers and growth, with all threads
+	$(VENV)-bench/bin/python -m benchmarks.tall
 
 docs: $(VENV)/docs.done  ## Build the pages in docs/_build/html; a warning is an error
 	@rm -rf docs/generated

@@ -39,7 +39,7 @@ from trackfolio.risks import (
     WorstRealization,
 )
 from trackfolio.solvers import Conic, InteriorPoint, choose
-from trackfolio.solvers.interior_point import _active, _columns, _near
+from trackfolio.solvers.interior_point import _active, _columns, _near, _threads
 from trackfolio.solvers.interior_point._cone import ConeNewton, divide, jordan, longest
 from trackfolio.solvers.interior_point._maps import Chosen, Pairs, Rows, SparseRows
 from trackfolio.solvers.interior_point._method import solve_program
@@ -241,6 +241,48 @@ def test_steps_of_a_ratio(market):
         assert_allclose(ours.objective, theirs.objective, rtol=1e-7)
 
 
+def test_a_root_without_returns():
+    X, _ = simulate(5, 60)
+    sigma, mu = np.cov(X.T), 1e-3 * np.arange(1.0, 6)
+    for goal in (MaxUtility(2.0), MaxRatio()):
+        models = [
+            MeanRisk(StandardDeviation("precomputed"), goal, expected_returns=mu, solver=solver).fit(sigma)
+            for solver in (InteriorPoint(), Conic())
+        ]
+        assert_allclose(*(model.solution_.objective for model in models), rtol=1e-8)
+
+
+@pytest.mark.parametrize(
+    "terms", [{"constraints": [MaxLeverage(2.0)], "max_weights": None}, {}], ids=["leverage", "one side"]
+)
+def test_weights_that_the_limits_bound(terms, market):
+    models = [
+        MeanRisk(CVaR(0.9), min_weights=None, solver=solver, **terms).fit(market[0])
+        for solver in (InteriorPoint(), Conic())
+    ]
+    assert models[0].solution_.certificate.kind == "bound"
+    assert_allclose(*(model.solution_.objective for model in models), rtol=1e-7)
+
+
+def test_pairs_of_too_many_periods_go_to_the_general_solver(market, monkeypatch):
+    from trackfolio.solvers.interior_point import _forms
+
+    monkeypatch.setattr(_forms, "_MOST_PAIRS", 100)
+    assert InteriorPoint().lacking(MeanRisk(GiniMeanDifference()).make_problem(market[0]))
+
+
+def test_a_ratio_must_be_positive(market):
+    with pytest.raises(ValueError, match="ratio must be a positive number, got 0"):
+        MeanRisk(CVaR(), MaxRatio()).make_problem(market[0], ratio=0)
+
+
+@pytest.mark.parametrize("near", [np.ones(3), np.full(8, np.nan)], ids=["shape", "nan"])
+def test_weights_nearby_are_checked(near, market):
+    problem = MeanRisk(CVaR()).make_problem(market[0])
+    with pytest.raises(ValueError, match="near must hold 8 finite weights"):
+        dataclasses.replace(problem, near=near)
+
+
 # Tall data.
 
 
@@ -333,6 +375,22 @@ def test_columns_that_join_are_all_columns(case, near, few_are_many):
     assert_allclose(found.weights, w, atol=1e-5)
 
 
+def test_nobody_is_held_at_first(few_are_many):
+    X, _ = simulate(40, 300, 1)
+    model = MeanRisk(LowerPartialMoment(1, 0.0), budget=(0, 1)).fit(X - 0.05)
+    assert_allclose(model.weights_, 0, atol=1e-7)
+    problem = dataclasses.replace(MeanRisk(CVaR()).make_problem(X), near=np.zeros(40))
+    assert find_by(problem, InteriorPoint())[0].status == "optimal"
+
+
+def test_assets_nearby_that_cannot_keep_the_limits(few_are_many):
+    X, _ = simulate(40, 300, 1)
+    problem = MeanRisk(CVaR(), max_weights=0.05).make_problem(X)
+    near = dataclasses.replace(problem, near=np.eye(40)[3])
+    found, whole = (find_by(p, InteriorPoint())[0] for p in (near, problem))
+    assert_allclose(found.objective, whole.objective, rtol=1e-9)
+
+
 def test_columns_are_few(few_are_many, monkeypatch):
     X, _ = simulate(40, 300, 1)
     columns = []
@@ -411,6 +469,33 @@ def test_scaling_of_cones(seed):
     if np.isfinite(length):
         end = s + length * d
         assert_allclose(end[0], np.linalg.norm(end[1:]), atol=1e-9)
+
+
+@pytest.mark.parametrize("operations", [1e3, 1e12])
+def test_threads_are_as_they_were(operations):
+    pools = _threads._pools()
+
+    def counts():
+        return [pool.num_threads for pool in pools.lib_controllers]
+
+    with pools.limit(limits=2):
+        before = counts()
+        with _threads.threads_for(operations):
+            within = counts()
+        assert counts() == before
+    assert min(within) == 1 or len(within) == 1
+    assert operations > 1e9 or max(within) == 1
+
+
+def test_threads_are_as_they_were_after_solves_that_overlap():
+    pools = _threads._pools()
+    with pools.limit(limits=2):
+        before = [pool.num_threads for pool in pools.lib_controllers]
+        first, second = _threads.threads_for(1e3), _threads.threads_for(1e3)
+        with first:
+            second.__enter__()
+        second.__exit__(None, None, None)
+        assert [pool.num_threads for pool in pools.lib_controllers] == before
 
 
 def test_no_bound_is_said_twice(market):

@@ -102,7 +102,8 @@ class Position:
     @cached_property
     def return_unit(self) -> float:
         """Typical size of the returns, the root mean square of those of all assets; 1 where all are zero."""
-        return float(np.sqrt(np.mean(np.square(self.rows)))) or 1.0
+        # A norm needs no copy of the returns, as their squares would.
+        return float(np.linalg.norm(self.rows) / np.sqrt(self.rows.size)) or 1.0
 
     def pull_back(self, gradient: Array) -> Array:
         """Turn a gradient with respect to the returns into one with respect to the weights: X' g."""

@@ -207,6 +207,10 @@ class MeanRisk(PortfolioEstimator):
             return problem
         if ratio is None:
             raise ValueError("MaxRatio makes a problem for each ratio that it tries: give ratio=.")
+        if not 0 < ratio < np.inf:
+            raise ValueError(
+                f"ratio must be a positive number, got {ratio!r}: a portfolio that earns nothing has none."
+            )
         return ratio_problem(problem, unfitted._risk_of(problem), problem.objective, ratio)
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:

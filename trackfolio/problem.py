@@ -67,7 +67,9 @@ class Problem:
     gap_unit: float | None = None
 
     def __post_init__(self) -> None:
-        """Refuse names and terms whose multipliers or limits would get lost."""
+        """Refuse names and terms whose multipliers or limits would get lost, and weights that are none."""
+        if self.near is not None and not (self.near.shape == (self.n_assets,) and np.isfinite(self.near).all()):
+            raise ValueError(f"near must hold {self.n_assets} finite weights, got an array of shape {self.near.shape}.")
         for name, term in self.constraints:
             if name in _RESERVED:
                 raise ValueError(f"A constraint cannot be called {name!r}: this name is taken. Give it another.")

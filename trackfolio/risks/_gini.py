@@ -18,8 +18,8 @@ class GiniMeanDifference(Risk):
     .. math:: \frac{\sum_{t,u} s_t s_u |r_t - r_u|}{S (S - 1)}, \qquad S = \sum_t s_t
 
     Per period, in units of returns; repetitions of one period are pairs without difference. Of sorted returns it is
-    a weighted sum, so solvers get a sorting network [2]_, of about T log²T / 4 comparisons; with sample weights they
-    get all pairs, which is slow beyond some hundred periods.
+    a weighted sum, so cvxpy gets a sorting network [2]_, of about T log²T / 4 comparisons; with sample weights it
+    gets all pairs, which is slow beyond some hundred periods. `InteriorPoint` takes all pairs, up to 3000 periods.
 
     References
     ----------

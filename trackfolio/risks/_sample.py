@@ -57,10 +57,18 @@ def finite(value: Any, what: str) -> float:
 def capped_simplex(v: Array, cap: Array) -> Array:
     """Nearest point to v with 0 <= π <= cap and Σπ = 1, where Σcap >= 1: clip(v - τ, 0, cap) for the right τ."""
     above = np.minimum(cap, 1.0)
-    low, high = float(np.min(v)) - 1.0, float(np.max(v))
+
+    def total(shift: float) -> float:
+        return float(np.clip(v - shift, 0, above).sum())
+
+    # Multipliers of a solution are nearly there.
+    near = next((width for width in (1e-14, 1e-11, 1e-8) if total(-width) > 1 >= total(width)), None)
+    low, high = (-near, near) if near else (float(np.min(v)) - 1.0, float(np.max(v)))
     for _ in range(120):
         middle = (low + high) / 2
-        low, high = (middle, high) if np.clip(v - middle, 0, above).sum() > 1 else (low, middle)
+        if middle in (low, high) or high - low < 1e-18:
+            break
+        low, high = (middle, high) if total(middle) > 1 else (low, middle)
     point = np.clip(v - high, 0, above)
     # What rounding of large v has left open goes to where there is room.
     room = above - point

@@ -30,7 +30,7 @@ class InteriorPoint(Solver):
     tolerance : float, default=1e-8
         Gap (relative) that the solution must reach; a larger one gives an `AccuracyWarning`.
     max_iter : int, default=100
-        Iterations.
+        Iterations of each solve; with few scenarios or assets at a time there are several.
 
     References
     ----------
@@ -67,7 +67,7 @@ class InteriorPoint(Solver):
         return self.attempts(problem)[0]()
 
     def attempts(self, problem: Problem) -> Sequence[Callable[[], Solution]]:
-        """For a root alone its square, which has no kink; then, as the root of nearly nothing asks for, the root."""
+        """For a root alone first its square, which has no kink; then the root itself, for values near 0."""
         ways = (True, False) if is_sole_root(problem) else (False,)
         return [partial(self._solve, problem, squared) for squared in ways]
 

@@ -136,7 +136,7 @@ def _active(program: Program, arguments: Array, margin: float) -> Chosen:
 
 
 def _restricted(program: Program, chosen: dict[int, Chosen]) -> Program:
-    """The problem with the chosen pieces; sums of the same rows keep sharing them."""
+    """The problem with the chosen pieces, each sum with rows of its own."""
     pieces = list(program.pieces)
     for b, rows in chosen.items():
         pieces[b] = _part(pieces[b], rows)

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from trackfolio._validation import Array
 from trackfolio.solvers.interior_point._cone import Cone
-from trackfolio.solvers.interior_point._maps import Chosen, Rows, SparseRows
+from trackfolio.solvers.interior_point._maps import Chosen, Map, Rows, SparseRows
 from trackfolio.solvers.interior_point._method import Outcome, solve_program
 from trackfolio.solvers.interior_point._pieces import Pieces, PiecesState
 from trackfolio.solvers.interior_point._program import Point, Program
@@ -36,7 +36,7 @@ def solve_shrinking(program: Program, tolerance: float, max_iter: int) -> Outcom
         return solve_program(program, tolerance, max_iter)
     rough = solve_program(program, _SWITCH, max_iter)
     kept = ~(leave & _going(program, rough.point))
-    if rough.miss <= _SWITCH and kept.mean() <= MOST_KEPT:
+    if rough.miss <= _SWITCH and 0 < kept.mean() <= MOST_KEPT:
         outcome = solve_program(restricted(program, kept), tolerance, max_iter, _rest(program, rough.point, kept))
         point, missing = expanded(program, outcome.point, kept)
         rough = rough._replace(iterations=rough.iterations + outcome.iterations)
@@ -82,31 +82,37 @@ def can_leave(program: Program) -> Mask:
 def restricted(program: Program, kept: Mask) -> Program:
     """The problem of some assets, the others having no weight."""
     columns = np.append(kept, np.ones(len(program.cost) - program.n_assets, dtype=bool))
+    maps = {id(p.map): _map_of(p.map, kept) for p in program.pieces}
     return replace(
         program,
         n_assets=int(kept.sum()),
         cost=program.cost[columns],
         A=program.A[:, columns],
         quadratic=None if program.quadratic is None else program.quadratic[np.ix_(kept, kept)],
-        pieces=[_pieces_of(p, kept) for p in program.pieces],
+        pieces=[_pieces_of(p, maps[id(p.map)], kept) for p in program.pieces],
         cones=[_cone_of(cone, kept) for cone in program.cones],
         limits=[(row[columns], bound) for row, bound in program.limits],
     )
 
 
-def _pieces_of(p: Pieces, kept: Mask) -> Pieces:
-    if isinstance(p.map, Rows):
-        return replace(p, map=Rows(np.ascontiguousarray(p.map.matrix[:, kept]), p.map.factor))
-    if isinstance(p.map, SparseRows):
-        return replace(p, map=SparseRows(p.map.matrix[:, np.flatnonzero(kept)]))
+def _map_of(own: Map | None, kept: Mask) -> Map | None:
+    if isinstance(own, Rows):
+        return Rows(np.ascontiguousarray(own.matrix[:, kept]), own.factor)
+    if isinstance(own, SparseRows):
+        return SparseRows(own.matrix[:, np.flatnonzero(kept)])
+    if isinstance(own, Chosen):
+        there, place = kept[own.index], np.cumsum(kept) - 1
+        return Chosen(place[own.index[there]], own.factor[there], int(kept.sum()))
+    return own
+
+
+def _pieces_of(p: Pieces, own: Map | None, kept: Mask) -> Pieces:
     if not isinstance(p.map, Chosen):
-        return p
+        return replace(p, map=own)
     there = kept[p.map.index]
-    place = np.cumsum(kept) - 1
-    chosen = Chosen(place[p.map.index[there]], p.map.factor[there], int(kept.sum()))
     curvature = p.curvature if np.ndim(p.curvature) == 0 else np.asarray(p.curvature)[there]
     parts = (p.offset[there], p.lower[there], p.upper[there])
-    return replace(p, map=chosen, offset=parts[0], lower=parts[1], upper=parts[2], curvature=curvature)
+    return replace(p, map=own, offset=parts[0], lower=parts[1], upper=parts[2], curvature=curvature)
 
 
 def _cone_of(cone: Cone, kept: Mask) -> Cone:

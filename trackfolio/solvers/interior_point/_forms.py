@@ -31,20 +31,30 @@ def is_sole_root(problem: Problem) -> bool:
     return len(problem.objective) == 1 and is_root(problem.objective[0].function)
 
 
+# More pairs than this, each a few numbers of the method, fill the memory.
+_MOST_PAIRS = 5e6
+
+
 def _is_known(f: Any) -> bool:
-    return isinstance(f, Linear | AbsoluteSum) or f.quadratic is not None or shape_of(f) is not None
+    shape = shape_of(f)
+    if shape is not None and shape.of == "pairs" and len(shape.upper) > _MOST_PAIRS:
+        return False
+    return isinstance(f, Linear | AbsoluteSum) or f.quadratic is not None or shape is not None
 
 
 def shape_of(f: Any) -> Shape | None:
+    """The function as a sum of pieces, unless it is a quadratic form or the root of one, or has none."""
     return f.shape if isinstance(f, RiskOf) and not f.is_quadratic else None
 
 
 def is_root(f: Any) -> bool:
+    """Whether the function is a root of squares."""
     shape = shape_of(f)
     return f.is_root if shape is None else shape.is_root
 
 
 def is_square(f: Any) -> bool:
+    """Whether the function is a sum of squares, on one side or both."""
     shape = shape_of(f)
     if shape is None:
         return f.quadratic is not None and not f.is_root

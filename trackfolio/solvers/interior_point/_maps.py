@@ -117,7 +117,7 @@ class Chosen:
 
 
 class Pairs:
-    """Differences of all pairs of rows of a dense matrix, which are never written down.
+    """Differences of pairs of rows of a dense matrix; the matrix of differences is never written down.
 
     With D the symmetric matrix of the d's, S' diag(d) S = X'(diag(D1) - D)X: T x T entries in place of T²/2 rows.
     """

@@ -36,24 +36,25 @@ def solve_program(program: Program, tolerance: float, max_iter: int, start: Poin
     The problem is expected in units in which its objective, weights and arguments are of size 1.
     """
     point = first_point(program) if start is None else start
-    best, since = Outcome(point, 0, np.inf), 0
-    for iteration in range(max_iter):
+    best, since, steps = Outcome(point, 0, np.inf), 0, 0
+    while True:
         missing = Residuals.at(program, point)
         miss = max(0.1 * missing.primal, 0.1 * missing.dual, point.complementarity)
         if not np.isfinite(miss):
             break
         since = 0 if miss < 0.5 * best.miss else since + 1
         if miss < best.miss:
-            best = Outcome(point, iteration, miss)
-        if miss <= tolerance or since > (_PATIENCE_NEAR if best.miss < _NEAR else _PATIENCE):
+            best = Outcome(point, steps, miss)
+        if miss <= tolerance or since > (_PATIENCE_NEAR if best.miss < _NEAR else _PATIENCE) or steps == max_iter:
             break
         try:
             point = _advance(program, point, missing, 0.01 * tolerance)
         except SolverFailure:
             break
+        steps += 1
     if not np.isfinite(best.miss):
         raise SolverFailure("no step from the first point is finite")
-    return best
+    return best._replace(iterations=steps)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ import scipy.sparse as sp
 
 from trackfolio._functions import AbsoluteSum, Limit, Linear, RiskOf
 from trackfolio._position import Position
+from trackfolio._quadratic import mean_diagonal
 from trackfolio._shape import Shape
 from trackfolio._validation import Array
 from trackfolio.problem import Problem
@@ -117,8 +118,9 @@ class Translation:
         fixed = lower == upper
         self._equations += [(_Affine(np.eye(1, n, int(k))[0]), float(upper[k])) for k in np.flatnonzero(fixed)]
         # What the other bounds and the budget imply is not said twice.
-        reach = self.problem.budget[1] / self.size - (lower.sum() - lower)
-        implied = np.isfinite(reach) & (upper >= reach)
+        implied = np.zeros(n, dtype=bool)
+        if np.isfinite(lower).all() and np.isfinite(self.problem.budget[1]):
+            implied = upper >= self.problem.budget[1] / self.size - (lower.sum() - lower)
         for sign, bound, needless in ((1.0, upper, implied | fixed), (-1.0, lower, fixed)):
             i = np.flatnonzero(np.isfinite(bound) & ~needless)
             if len(i):
@@ -160,7 +162,10 @@ class Translation:
         elif isinstance(f, AbsoluteSum):
             self._add_absolute(f, c * self.size, limit)
         elif is_root(f):
-            unit = f.position.return_unit * self.size
+            if shape is None:  # a covariance alone has no returns
+                unit = float(np.sqrt(mean_diagonal(f.quadratic, self.size))) or 1.0
+            else:
+                unit = self._unit(f.position)
             v = self._scalar()
             self._charge(limit, scalars={v: c * unit})
             return self._add_cone(f, {v: 1.0}, 1 / unit)[1]
