@@ -34,12 +34,6 @@ _PERIODS, _ASSETS = (1000, 2000, 4000, 8000, 16_000, 32_000), (25, 50, 100, 200,
 _AT_ASSETS, _AT_PERIODS = 100, 2000
 
 
-def _peak_mb() -> float:
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
 def _tall_case(n_assets: int, n_periods: int) -> Case:
     """Fat-tailed returns of five factors: `make_index_market` makes no more periods than there are days."""
     rng = np.random.default_rng(0)
@@ -59,10 +53,8 @@ def measure_tall() -> list[dict[str, Any]]:
         case = _tall_case(*size)
         limits = limits_of(case)
         for problem in _PROBLEMS:
-            before = _peak_mb()
             calls = [ours(problem, case, limits) for _ in range(3)]
-            extra = (_peak_mb() - before) * 2**20 / case.X.nbytes
-            rows.append(_record(problem, "trackfolio", case, limits, calls) | {"extra": extra})
+            rows.append(_record(problem, "trackfolio", case, limits, calls))
             say(rows[-1])
             for who, fit in _PEERS.items():
                 if case.X.size > _PEERS_UP_TO:
@@ -178,8 +170,6 @@ and violations are recomputed in NumPy from the weights on all scenarios.
 
 ## Many scenarios
 
-**extra**: growth of the peak memory during the calls, in units of the returns.
-
 """
 
 
@@ -194,18 +184,18 @@ some of it; above, it is the rest of the work: vectors of the periods, and Pytho
 def render(results: dict[str, Any]) -> str:
     """Return the page."""
     lines = [
-        "| case | problem | solver | s | goal, s | objective | violation | gap | extra |",
-        "| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "| case | problem | solver | s | goal, s | objective | violation | gap |",
+        "| --- | --- | --- | ---: | ---: | ---: | ---: | ---: |",
     ]
     for row in results["tall"]:
         if "failure" in row:
-            lines.append(f"| {row['case']} | {row['problem']} | {row['who']} | {row['failure']} | – | – | – | – | – |")
+            lines.append(f"| {row['case']} | {row['problem']} | {row['who']} | {row['failure']} | – | – | – | – |")
             continue
         own = row["who"] == "trackfolio"
-        gap, extra, goal = (f"{row['gap']:.0e}", f"{row['extra']:.2f}", row["goal"]) if own else ("–",) * 3
+        gap, goal = (f"{row['gap']:.0e}", row["goal"]) if own else ("–", "–")
         lines.append(
             f"| {row['case']} | {row['problem']} | {row['who']} | {row['s']:.3g} | "
-            f"{goal} | {row['objective']:.9g} | {max(row['violation'], 0):.0e} | {gap} | {extra} |"
+            f"{goal} | {row['objective']:.9g} | {max(row['violation'], 0):.0e} | {gap} |"
         )
     frontiers = [
         "| case | one limit, s | 30 limits, s | ratio | largest gap |",
