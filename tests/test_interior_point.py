@@ -375,6 +375,16 @@ def test_columns_that_join_are_all_columns(case, near, few_are_many):
     assert_allclose(found.weights, w, atol=1e-5)
 
 
+@pytest.mark.parametrize("leaving", [10.0, 1e3, 1e9])
+def test_assets_that_left_too_early_return(leaving, few_are_many, monkeypatch):
+    X, _ = simulate(40, 300, 1)
+    right = MeanRisk(CVaR(0.9)).fit(X).solution_
+    monkeypatch.setattr(_columns, "_LEAVING", leaving)
+    hasty = MeanRisk(CVaR(0.9), solver=InteriorPoint()).fit(X).solution_
+    assert hasty.status == "optimal"
+    assert_allclose(hasty.objective, right.objective, rtol=1e-9)
+
+
 def test_nobody_is_held_at_first(few_are_many):
     X, _ = simulate(40, 300, 1)
     model = MeanRisk(LowerPartialMoment(1, 0.0), budget=(0, 1)).fit(X - 0.05)
