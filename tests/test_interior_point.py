@@ -225,6 +225,15 @@ def test_what_it_cannot_take_goes_to_the_general_solver(market):
     assert "square in part" in InteriorPoint().lacking(huber)[0]
 
 
+def test_limits_of_nothing_go_to_the_general_solver(market):
+    X, _ = market
+    y = X @ np.full(8, 1 / 8)  # what can be replicated exactly
+    problem = MeanRisk(CVaR(), max_tracking_error=0.0).make_problem(X, y)
+    assert InteriorPoint().lacking(problem) == ["max_tracking_error limits a root or square by 0"]
+    model = MeanRisk(CVaR(), max_tracking_error=0.0).fit(X, y)
+    assert_allclose(model.weights_, 1 / 8, atol=1e-6)
+
+
 def test_too_few_iterations_hand_over_with_a_warning(market, monkeypatch):
     monkeypatch.setattr(InteriorPoint.__init__, "__defaults__", (1e-8, 2))
     with pytest.warns(SolverFallbackWarning, match="Conic took over: InteriorPoint: no convergence after"):
