@@ -411,3 +411,4 @@ def test_what_a_row_could_reach_is_said(limit, end, market):
     betas = np.cov(X.T, y)[:-1, -1] / np.var(y, ddof=1)
     reached = {"largest": np.sort(X.mean(axis=0))[-2:].mean(), "smallest": np.sort(betas)[:2].mean()}
     assert f"The {end} reachable {limit.term_name} is {reached[end]:.6g};" in str(raised.value)
+    assert str(raised.value).count(f"reachable {limit.term_name}") == 1  # nothing of the side that is kept

@@ -93,3 +93,15 @@ def test_what_makes_no_sense_is_said(frames):
         quiet("model", X, y)
     with pytest.raises(InfeasibleError, match=r"max_tracking_error=1e-05 cannot be reached.*smallest reachable"):
         quiet(MeanRisk(), X, y, values=[1e-5, 0.01])
+
+
+def test_each_point_begins_at_its_neighbour(market, monkeypatch):
+    X, y = market
+    nears = []
+    own = MeanRisk._solution
+    monkeypatch.setattr(MeanRisk, "_solution", lambda self, problem: nears.append(problem.near) or own(self, problem))
+    found = quiet(MeanRisk(CVaR(0.9)), X, y, values=5)
+    assert nears[0] is None  # the free end
+    weights = [model.weights_ for model in found.estimators]
+    for near, before in zip(nears[1:], weights, strict=False):
+        np.testing.assert_array_equal(near, before)

@@ -14,6 +14,7 @@ from trackfolio.costs import L2, ManagementFee, TransactionCost
 from trackfolio.exceptions import AccuracyWarning, InfeasibleError, UnboundedError
 from trackfolio.objectives import MaxRatio
 from trackfolio.risks import CVaR, EVaR, MeanAbsoluteDeviation, SemiDeviation, StandardDeviation, Variance
+from trackfolio.solvers import Conic
 
 from .conftest import simulate
 
@@ -192,6 +193,18 @@ def test_optimal_means_optimal_as_a_ratio(risk, rate, market):
     assert solution.status == ("optimal" if good else "inaccurate")
     assert good or any(issubclass(w.category, AccuracyWarning) for w in said)
     assert solution.gap <= 1e-6
+
+
+@pytest.mark.parametrize("tolerance", [1e-4, 1e-6, 1e-8])
+def test_a_rough_solver_is_judged_by_the_ratio(tolerance, market):
+    """Where costs dominate what each step minimises, steps within their tolerance leave a gap of the ratio."""
+    held = np.eye(8)[0]
+    rough = Conic(options=dict.fromkeys(("tol_gap_abs", "tol_gap_rel", "tol_feas"), tolerance))
+    model = MeanRisk(CVaR(0.9), MaxRatio(), costs=[TransactionCost(10.0)], solver=rough)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", AccuracyWarning)
+        solution = model.fit(market[0] + 0.002, previous_weights=held).solution_
+    assert solution.status == ("optimal" if abs(solution.gap) <= 1e-8 else "inaccurate")
 
 
 @pytest.mark.parametrize("risk", [StandardDeviation(), CVaR(0.9), MeanAbsoluteDeviation(), SemiDeviation()], ids=repr)
