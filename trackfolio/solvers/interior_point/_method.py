@@ -30,6 +30,7 @@ class Outcome(NamedTuple):
     miss: float
 
 
+@np.errstate(over="ignore", invalid="ignore", divide="ignore")  # points that are not finite are left, without a word
 def solve_program(program: Program, tolerance: float, max_iter: int, start: Point | None = None) -> Outcome:
     """Reduce residuals and products below a tolerance; the best point where that is not reached.
 
