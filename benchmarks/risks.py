@@ -3,8 +3,6 @@
 Both run in processes of their own on one thread, by turns; times are medians after a first call that is not counted.
 """
 
-import argparse
-import json
 import multiprocessing
 import time
 import warnings
@@ -16,6 +14,7 @@ import numpy as np
 
 from benchmarks.machine import machine
 from benchmarks.measure import say
+from benchmarks.page import measure_and_write
 from benchmarks.problems import Array, Case, make_case
 from trackfolio import MeanRisk, MinTrackingError, risks
 from trackfolio.solvers import Conic, Solver
@@ -249,11 +248,7 @@ def render(results: dict[str, Any]) -> str:
 
 def main() -> None:
     """Measure, and write the raw results and the page."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.risks", description=__doc__)
-    parser.add_argument("--render", action="store_true", help="write the page from old results")
-    if not parser.parse_args().render:
-        _RAW.write_text(json.dumps(run(), indent=1) + "\n", encoding="utf-8")
-    _PAGE.write_text(render(json.loads(_RAW.read_text(encoding="utf-8"))), encoding="utf-8")
+    measure_and_write("python -m benchmarks.risks", run, render, _RAW, _PAGE)
 
 
 if __name__ == "__main__":

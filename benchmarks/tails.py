@@ -4,8 +4,6 @@ Each competitor runs in a process of its own, by turns, on one thread; objective
 weights in NumPy by one definition.
 """
 
-import argparse
-import json
 import time
 import warnings
 from collections.abc import Callable
@@ -17,6 +15,7 @@ import numpy as np
 
 from benchmarks.machine import machine
 from benchmarks.measure import say
+from benchmarks.page import measure_and_write
 from benchmarks.problems import Array, Case, make_case
 from benchmarks.risks import Runner
 from trackfolio import MeanRisk, MinTrackingError
@@ -347,11 +346,7 @@ def _line(row: dict[str, Any], own: dict[str, Any], best: float) -> str:
 
 def main() -> None:
     """Measure, and write the raw results and the page."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.tails", description=__doc__)
-    parser.add_argument("--render", action="store_true", help="write the page from old results")
-    if not parser.parse_args().render:
-        _RAW.write_text(json.dumps(run(), indent=1) + "\n", encoding="utf-8")
-    _PAGE.write_text(render(json.loads(_RAW.read_text(encoding="utf-8"))), encoding="utf-8")
+    measure_and_write("python -m benchmarks.tails", run, render, _RAW, _PAGE)
 
 
 if __name__ == "__main__":

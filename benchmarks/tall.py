@@ -1,7 +1,5 @@
 """Many scenarios, frontiers, and how the cost grows: `python -m benchmarks.tall`."""
 
-import argparse
-import json
 import time
 import warnings
 from pathlib import Path
@@ -12,6 +10,7 @@ import numpy as np
 
 from benchmarks.machine import machine
 from benchmarks.measure import say
+from benchmarks.page import measure_and_write
 from benchmarks.problems import Array, Case, make_case
 from benchmarks.risks import Runner
 from benchmarks.tails import by_cvqp, by_highs_ipm, judge, limits_of, ours
@@ -242,11 +241,7 @@ def render(results: dict[str, Any]) -> str:
 
 def main() -> None:
     """Measure, and write the raw results and the page."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.tall", description=__doc__)
-    parser.add_argument("--render", action="store_true", help="write the page from old results")
-    if not parser.parse_args().render:
-        _RAW.write_text(json.dumps(run(), indent=1) + "\n", encoding="utf-8")
-    _PAGE.write_text(render(json.loads(_RAW.read_text(encoding="utf-8"))), encoding="utf-8")
+    measure_and_write("python -m benchmarks.tall", run, render, _RAW, _PAGE)
 
 
 if __name__ == "__main__":
