@@ -153,12 +153,9 @@ class Risk(Term):
 
     def shape_at(self, position: Position) -> Shape:
         """The risk of a position as a sum of pieces of its returns."""
-        n_periods = len(position.rows)
         own = self.shape  # optional, like `gradient`
-        if position.sample_weight is None:
-            return own(n_periods)  # type: ignore[no-any-return]
-        refuse_weights(own)
-        return own(n_periods, position.sample_weight)  # type: ignore[no-any-return]
+        shape: Shape = call_weighted(own, len(position.rows), position.sample_weight)
+        return shape
 
     def write_at(self, position: Position, weights: CvxpyWeights) -> Written:
         """Risk of a position in cvxpy, as a function of the weights.
@@ -202,20 +199,15 @@ class Risk(Term):
         return max(at_equal, float(least))
 
 
-def call_weighted(method: Any, returns: Any, sample_weight: Array | None) -> Any:
+def call_weighted(method: Any, argument: Any, sample_weight: Array | None) -> Any:
     """Call a method of a risk, with sample weights only if there are any, and refuse them by name if it takes none."""
     if sample_weight is None:
-        return method(returns)
-    refuse_weights(method)
-    return method(returns, sample_weight=sample_weight)
-
-
-def refuse_weights(method: Any) -> None:
-    """Raise if a method of a risk takes no sample weights."""
+        return method(argument)
     if "sample_weight" not in inspect.signature(method).parameters:
         owner = method.__self__
         why = ": the periods form a path, which cannot repeat one of them" if getattr(owner, "of_path", False) else ""
         raise ValueError(f"sample_weight was given, but {type(owner).__name__} does not take it{why}.")
+    return method(argument, sample_weight=sample_weight)
 
 
 def as_weights(sample_weight: npt.ArrayLike | None) -> Array | None:

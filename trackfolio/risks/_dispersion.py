@@ -67,12 +67,12 @@ class _BelowTarget(Risk):
     def _shape(self, n_periods: int, sample_weight: Array | None, *, is_root: bool) -> Shape:
         """Squares of shortfalls."""
         share = shares(n_periods, sample_weight)
-        size, there = total(n_periods, sample_weight), share > 0
+        size = total(n_periods, sample_weight)
         squares = share * size / degrees_of_freedom(size)
         return Shape(
             np.zeros(n_periods),
-            np.where(there, np.inf, 0.0),
-            np.divide(0.5, squares, out=np.zeros(n_periods), where=there),
+            np.where(share > 0, np.inf, 0.0),
+            per_share(np.full(n_periods, 0.5), squares),
             offset=0.0 if self._target is None else -self._target,
             centre=share if self._target is None else None,
             is_root=is_root,
@@ -300,9 +300,8 @@ class LowerPartialMoment(Risk):
         share = shares(n_periods, sample_weight)
         if order == 1:
             return Shape(np.zeros(n_periods), share, offset=-target)
-        there = share > 0
-        curvature = np.divide(0.5, share, out=np.zeros(n_periods), where=there)
-        return Shape(np.zeros(n_periods), np.where(there, np.inf, 0.0), curvature, offset=-target)
+        curvature = per_share(np.full(n_periods, 0.5), share)
+        return Shape(np.zeros(n_periods), np.where(share > 0, np.inf, 0.0), curvature, offset=-target)
 
 
 class Huber(Risk):
@@ -371,4 +370,4 @@ class Huber(Risk):
         """Squares of which the slope is limited."""
         share = shares(n_periods, sample_weight)
         most = 2 * self._threshold * share
-        return Shape(-most, most, np.divide(0.5, share, out=np.zeros(n_periods), where=share > 0))
+        return Shape(-most, most, per_share(np.full(n_periods, 0.5), share))

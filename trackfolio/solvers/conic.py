@@ -29,7 +29,7 @@ _SHORT_STEPS, _AS_GIVEN = _USUAL | {"max_step_fraction": 0.8}, _TIGHT | {"equili
 
 
 def _usual(dims: Any) -> dict[str, Any]:
-    """What proofs need, with second-order cones or without, and of EVaR or EDaR (each period has two rows more).
+    """Tolerances for proofs with second-order cones or without, of EVaR or EDaR (each period has two rows more).
 
     Measured in benchmarks/risks.py: anything tighter takes longer, anything looser a second attempt.
     """
@@ -85,7 +85,7 @@ class Conic(Solver):
         if self.solver != "CLARABEL":
             return [lambda: self._by_cvxpy(problem)]
         smooth = all(f.is_quadratic for _, _, f in problem.objective)
-        ways = (_TIGHT if smooth else _USUAL, _SHORT_STEPS, _AS_GIVEN)
+        ways = (_TIGHT if smooth else None, _SHORT_STEPS, _AS_GIVEN)
         return [partial(self._by_clarabel, problem, way) for way in ways]
 
     def _by_cvxpy(self, problem: Problem) -> Solution:
@@ -93,7 +93,7 @@ class Conic(Solver):
         self._solve_by_cvxpy(form)
         return self._read(problem, form, None)
 
-    def _by_clarabel(self, problem: Problem, tolerances: dict[str, Any]) -> Solution:
+    def _by_clarabel(self, problem: Problem, tolerances: dict[str, Any] | None) -> Solution:
         form = cone_form(problem)
         return self._read(problem, form, self._solve_by_clarabel(form, tolerances))
 
@@ -107,17 +107,16 @@ class Conic(Solver):
             raise SolverFailure(f"{self.solver} ended with status {status!r}")
         return self._solution(problem, form, point)
 
-    def _solve_by_clarabel(self, form: ConeForm, tolerances: dict[str, Any]) -> tuple[Array, Array]:
+    def _solve_by_clarabel(self, form: ConeForm, tolerances: dict[str, Any] | None) -> tuple[Array, Array]:
         # Step by step rather than program.solve(), to keep the point in cone form for the certificate.
         import cvxpy as cp
 
-        options = tolerances | (self.options or {})
+        given = self.options or {}
         try:
-            data, chain, inverse = form.canonical(options)
+            data, chain, inverse = form.canonical(given)
         except cp.SolverError as error:
             raise UnsupportedProblemError(f"cvxpy cannot bring a term to a form for Clarabel: {error}") from error
-        if tolerances is _USUAL:
-            options = _usual(data["dims"]) | (self.options or {})
+        options = (_usual(data["dims"]) if tolerances is None else tolerances) | given
         raw = chain.solve_via_data(form.program, data, warm_start=False, verbose=False, solver_opts=options)
         try:
             with warnings.catch_warnings():

@@ -103,14 +103,7 @@ def _of_sample(program: Program, tall: list[int], max_iter: int) -> Outcome:
 def _part(p: Pieces, rows: Chosen, weight: float = 1.0) -> Pieces:
     """Some pieces of a sum, each counted with a weight."""
     assert isinstance(p.map, Rows), "only rows are chosen from"
-    return replace(
-        p,
-        map=Rows(p.map.matrix[rows], p.map.factor),
-        offset=p.offset[rows],
-        lower=weight * p.lower[rows],
-        upper=weight * p.upper[rows],
-        curvature=p.curvature if np.ndim(p.curvature) == 0 else np.asarray(p.curvature)[rows] / weight,
-    )
+    return p.part(rows, Rows(p.map.matrix[rows], p.map.factor), weight)
 
 
 def _arguments(program: Program, tall: list[int], x: Array) -> dict[int, Array]:
@@ -155,9 +148,9 @@ def _left_out(p: Pieces, arguments: Array, chosen: Chosen, point: Point) -> floa
 
 def _expanded(program: Program, point: Point, chosen: dict[int, Chosen]) -> Point:
     """The point with slopes of all pieces; what else belongs to them is not kept."""
-    states, none = list(point.pieces), np.empty(0)
+    states = list(point.pieces)
     for b, rows in chosen.items():
         slope = np.zeros(len(program.pieces[b].offset))
         slope[rows] = states[b].slope
-        states[b] = PiecesState(slope, none, none, none, none)
+        states[b] = PiecesState.of_slopes(slope)
     return replace(point, pieces=states)

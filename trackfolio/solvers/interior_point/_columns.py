@@ -55,9 +55,14 @@ def _going(program: Program, point: Point) -> Mask:
     return going
 
 
+def _columns(program: Program, kept: Mask) -> Mask:
+    """Which weights and scalars there are: all of the latter."""
+    return np.append(kept, np.ones(len(program.cost) - program.n_assets, dtype=bool))
+
+
 def _rest(program: Program, point: Point, kept: Mask) -> Point:
     """The point without the assets that are left out."""
-    columns = np.append(kept, np.ones(len(program.cost) - program.n_assets, dtype=bool))
+    columns = _columns(program, kept)
     states = [
         PiecesState(*(part[kept[p.map.index]] for part in vars(q).values())) if isinstance(p.map, Chosen) else q
         for p, q in zip(program.pieces, point.pieces, strict=True)
@@ -81,7 +86,7 @@ def can_leave(program: Program) -> Mask:
 
 def restricted(program: Program, kept: Mask) -> Program:
     """The problem of some assets, the others having no weight."""
-    columns = np.append(kept, np.ones(len(program.cost) - program.n_assets, dtype=bool))
+    columns = _columns(program, kept)
     maps = {id(p.map): _map_of(p.map, kept) for p in program.pieces}
     return replace(
         program,
@@ -107,12 +112,7 @@ def _map_of(own: Map | None, kept: Mask) -> Map | None:
 
 
 def _pieces_of(p: Pieces, own: Map | None, kept: Mask) -> Pieces:
-    if not isinstance(p.map, Chosen):
-        return replace(p, map=own)
-    there = kept[p.map.index]
-    curvature = p.curvature if np.ndim(p.curvature) == 0 else np.asarray(p.curvature)[there]
-    parts = (p.offset[there], p.lower[there], p.upper[there])
-    return replace(p, map=own, offset=parts[0], lower=parts[1], upper=parts[2], curvature=curvature)
+    return p.part(kept[p.map.index], own) if isinstance(p.map, Chosen) else replace(p, map=own)
 
 
 def _cone_of(cone: Cone, kept: Mask) -> Cone:
@@ -122,15 +122,14 @@ def _cone_of(cone: Cone, kept: Mask) -> Cone:
 def expanded(program: Program, point: Point, kept: Mask) -> tuple[Point, Array]:
     """The point with weights of all assets, and minus the reduced costs of those that were left out."""
     x = np.zeros(len(program.cost))
-    x[: program.n_assets][kept] = point.x[: int(kept.sum())]
-    x[program.n_assets :] = point.x[int(kept.sum()) :]
-    states, none = [], np.empty(0)
+    x[_columns(program, kept)] = point.x
+    states = []
     for p, state in zip(program.pieces, point.pieces, strict=True):
         slope = state.slope
         if isinstance(p.map, Chosen):
             slope = np.zeros(len(p.offset))
             slope[kept[p.map.index]] = state.slope
-        states.append(PiecesState(slope, none, none, none, none))
+        states.append(PiecesState.of_slopes(slope))
     whole = replace(point, x=x, pieces=states)
     reduced = (program.cost + program.pulled(whole)[0])[: program.n_assets]
     return whole, np.where(kept, 0.0, -reduced)

@@ -11,7 +11,6 @@ cone costs Newton's method no more than two products with R.
 """
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
@@ -31,7 +30,6 @@ class Cone:
     constant: float = 0.0
     scalars: dict[int, float] = field(default_factory=dict)
     local: int | None = None
-    name: Any = None
 
     def __post_init__(self) -> None:
         """R'R, once for all iterations."""
@@ -46,6 +44,11 @@ class Cone:
     def constants(self) -> Array:
         """Vector v, with s = Vx + v."""
         return np.concatenate([[self.constant], -self.offset])
+
+
+def mirrored(v: Array) -> Array:
+    """Jv: the tail with the other sign."""
+    return np.concatenate([v[:1], -v[1:]])
 
 
 def jordan(u: Array, v: Array) -> Array:
@@ -84,11 +87,10 @@ class ConeNewton:
             raise SolverFailure("a cone's point is on its boundary")
         s_bar, z_bar = s / np.sqrt(det_s), z / np.sqrt(det_z)
         self.eta = (det_s / det_z) ** 0.25
-        mirrored = np.concatenate([z_bar[:1], -z_bar[1:]])
-        self.w = (s_bar + mirrored) / np.sqrt(2 * (1 + s_bar @ z_bar))
+        self.w = (s_bar + mirrored(z_bar)) / np.sqrt(2 * (1 + s_bar @ z_bar))
         self.w[0] = np.sqrt(1 + self.w[1:] @ self.w[1:])
         self.scaled = self.times(z)  # λ
-        self.q = np.concatenate([self.w[:1], -self.w[1:]])
+        self.q = mirrored(self.w)
 
     def times(self, v: Array) -> Array:
         """Wv."""
@@ -113,5 +115,4 @@ class ConeNewton:
 
     def step(self, missed: Array, along: float) -> Array:
         """Step of z: W⁻² times a - Vdx, given with `along`, which is 2η⁻²q'(a - Vdx)."""
-        mirrored = np.concatenate([missed[:1], -missed[1:]])
-        return np.asarray(along * self.q - mirrored / self.eta**2)
+        return np.asarray(along * self.q - mirrored(missed) / self.eta**2)

@@ -59,10 +59,6 @@ class Rows:
             total += part.T @ part
         return total
 
-    def rows(self) -> Array:
-        """S."""
-        return self.matrix if self.factor == 1 else self.factor * self.matrix
-
 
 @dataclass(frozen=True, eq=False)
 class SparseRows:

@@ -132,8 +132,7 @@ def _towards(products: Array, target: float) -> Array:
 
 
 def _count(program: Program) -> int:
-    of_pieces = sum((1 + p.has_upper) * len(p.offset) for p in program.pieces)
-    return of_pieces + len(program.cones) + len(program.limits)
+    return sum(p.n_products for p in program.pieces) + len(program.cones) + len(program.limits)
 
 
 def _lengths(program: Program, point: Point, step: Point, share: float) -> tuple[float, float]:

@@ -14,10 +14,10 @@ import scipy.linalg
 
 from trackfolio._validation import Array
 from trackfolio.exceptions import SolverFailure
-from trackfolio.solvers.interior_point._cone import ConeNewton
-from trackfolio.solvers.interior_point._maps import Rows
+from trackfolio.solvers.interior_point._cone import ConeNewton, mirrored
+from trackfolio.solvers.interior_point._maps import Map, Rows
 from trackfolio.solvers.interior_point._pieces import PiecesNewton
-from trackfolio.solvers.interior_point._program import Point, Program, Residuals, _local_transpose
+from trackfolio.solvers.interior_point._program import Point, Program, Residuals, local_transpose
 
 # Regularisations of the matrix that are tried, by what each diagonal entry is shifted at least.
 _SHIFTS = (1e-13, 1e-10, 1e-7)
@@ -62,19 +62,18 @@ class Newton:
     def _add_pieces(self, K: Array) -> None:
         n, n_x, program = self.program.n_assets, self.n_x, self.program
         # Sums on the same rows, such as tails of two levels, share one product.
-        shared: dict[int, Array] = {}
+        shared: dict[int, tuple[Map, Array]] = {}
         for newton in self.pieces:
             p, D = newton.pieces, newton.D
             if p.map is not None:
-                key = id(p.map)
-                shared[key] = shared[key] + D if key in shared else D
-            pulled, columns = np.zeros(n_x), [n + j for j in p.scalars]
+                _, others = shared.get(id(p.map), (p.map, np.zeros(len(D))))
+                shared[id(p.map)] = p.map, others + D
             if p.scalars:
-                local = program.no_locals()
-                program.pull(p, D, pulled, local)
-                for column, c in zip(columns, p.scalars.values(), strict=True):
-                    K[column, :n_x] += c * pulled
-                    K[:n, column] += c * pulled[:n]
+                pulled = np.zeros(n_x)
+                program.pull(p, D, pulled, program.no_locals())
+                for j, c in p.scalars.items():
+                    K[n + j, :n_x] += c * pulled
+                    K[:n, n + j] += c * pulled[:n]
             if p.local is not None:
                 self._add_local(newton)
             if p.price is not None:
@@ -83,9 +82,8 @@ class Newton:
                 K[row, row] += newton.limit_curvature()
                 for cross, v in zip(self.cross, local, strict=True):
                     cross[:, row] += v
-        maps = {id(p.map): p.map for p in program.pieces if p.map is not None}
-        for key, D in shared.items():
-            K[:n, :n] += maps[key].gram(D, roughly=self.roughly)
+        for own, D in shared.values():
+            K[:n, :n] += own.gram(D, roughly=self.roughly)
 
     def _add_local(self, newton: PiecesNewton) -> None:
         p, D, n = newton.pieces, newton.D, self.program.n_assets
@@ -96,10 +94,11 @@ class Newton:
             self.main[group][:-1] += D[1:]
             self.off[group][: len(D) - 1] -= D[1:]
         for j, c in p.scalars.items():
-            self.cross[group][:, n + j] += c * _local_transpose(D, how)
+            self.cross[group][:, n + j] += c * local_transpose(D, how)
         if p.map is not None:
             assert isinstance(p.map, Rows), "local variables are of returns"
-            self.cross[group][:, :n] += _local_transpose((p.sign * D)[:, None] * p.map.rows(), how)
+            rows = (p.sign * p.map.factor * D)[:, None] * p.map.matrix
+            self.cross[group][:, :n] += local_transpose(rows, how)
 
     def _add_cone(self, K: Array, j: int, newton: ConeNewton) -> None:
         n, n_x, cone = self.program.n_assets, self.n_x, self.program.cones[j]
@@ -178,7 +177,7 @@ class Newton:
         aims: list[Array] = []
         for cone, scaling, residual, target in zip(program.cones, self.cones, missing.cones, of_cones, strict=True):
             aim, right[self.of_cone + len(aims)] = scaling.aim(residual, target)
-            program.cone_pull(cone, -np.concatenate([aim[:1], -aim[1:]]) / scaling.eta**2, right[:n_x], local)
+            program.cone_pull(cone, -mirrored(aim) / scaling.eta**2, right[:n_x], local)
             aims.append(aim)
         step = self._steps(right, local, aims, missing.cones, of_limits)
         return self._refined(step, missing, right) if program.groups else step

@@ -18,13 +18,16 @@ Newton's method with all but the weights eliminated sees the scenarios through o
 in E'DE, with E the map from the variables to the arguments. In a limit with multiplier ν, slopes lie in ν[b, a].
 """
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Self
 
 import numpy as np
+import numpy.typing as npt
 
 from trackfolio._validation import Array
 from trackfolio.solvers.interior_point._maps import Map
+
+Indices = npt.NDArray[np.bool_] | npt.NDArray[np.intp]
 
 
 @dataclass(eq=False)
@@ -44,13 +47,28 @@ class Pieces:
     scalars: dict[int, float] = field(default_factory=dict)
     local: tuple[int, str] | None = None
     price: int | None = None
-    name: Any = None
 
     def __post_init__(self) -> None:
         """Note which sides there are."""
         self.has_upper = bool(np.isfinite(self.upper).all())
         assert self.has_upper or not np.isfinite(self.upper).any(), "the slopes of a sum are of one kind"
         self.top = self.upper if self.has_upper else np.zeros(len(self.offset))
+
+    @property
+    def n_products(self) -> int:
+        """Number of products that are 0 at the solution."""
+        return (1 + self.has_upper) * len(self.offset)
+
+    def part(self, which: Indices, own: Map | None, weight: float = 1.0) -> "Pieces":
+        """Some of the pieces, of arguments by a map of their own, each counted with a weight."""
+        return replace(
+            self,
+            map=own,
+            offset=self.offset[which],
+            lower=weight * self.lower[which],
+            upper=weight * self.upper[which],
+            curvature=self.curvature if np.ndim(self.curvature) == 0 else np.asarray(self.curvature)[which] / weight,
+        )
 
 
 @dataclass(eq=False)
@@ -65,6 +83,12 @@ class PiecesState:
     to_lower: Array
     s_upper: Array
     s_lower: Array
+
+    @classmethod
+    def of_slopes(cls, slope: Array) -> Self:
+        """A point of which nothing else is kept."""
+        none = np.empty(0)
+        return cls(slope, none, none, none, none)
 
     @property
     def complementarity(self) -> float:

@@ -10,6 +10,7 @@ them), Q second-order cones. Stationarity is
 """
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -32,7 +33,7 @@ class Program:
     limits: list[tuple[Array, float]] = field(default_factory=list)
     groups: list[int] = field(default_factory=list)
 
-    @property
+    @cached_property
     def is_linear(self) -> bool:
         """Whether there is no curvature: primal and dual steps may then differ in length."""
         return self.quadratic is None and not any(np.any(p.curvature) for p in self.pieces)
@@ -54,7 +55,7 @@ class Program:
         for j, c in p.scalars.items():
             x[n + j] += c * v.sum()
         if p.local is not None:
-            local[p.local[0]] += _local_transpose(v, p.local[1])
+            local[p.local[0]] += local_transpose(v, p.local[1])
 
     def cone_linear(self, cone: Cone, x: Array, local: list[Array]) -> Array:
         """Vx of a cone."""
@@ -97,7 +98,8 @@ def _local_part(local: Array, how: str) -> Array:
     return local if how == "plus" else -local
 
 
-def _local_transpose(v: Array, how: str) -> Array:
+def local_transpose(v: Array, how: str) -> Array:
+    """What the local variables get from arguments that they enter in this way."""
     if how == "chain":
         part = -v
         part[:-1] += v[1:]

@@ -5,6 +5,7 @@ import scipy.linalg
 
 from trackfolio._paths import drawdowns
 from trackfolio._validation import Array
+from trackfolio.solvers.interior_point._cone import mirrored
 from trackfolio.solvers.interior_point._pieces import Pieces, PiecesState
 from trackfolio.solvers.interior_point._program import Point, Program
 
@@ -33,7 +34,7 @@ def _typical_product(pieces: list[Pieces], excesses: list[Array]) -> float:
     """Mean of the products of pieces with two ends, which their data determine; what the others begin with."""
     total, count = 0.0, 0
     for p, excess in zip(pieces, excesses, strict=True):
-        count += (1 + p.has_upper) * len(excess)
+        count += p.n_products
         if p.has_upper:
             total += float((np.abs(excess) + 2) @ (p.top - p.lower)) / 2
     return max(total, 1.0) / count if total > 0 else _PRODUCT
@@ -56,7 +57,7 @@ def _inside(s: Array) -> tuple[Array, Array]:
     """The nearest point with a head that is safely large, and the multiplier with which it is on the central path."""
     norm = float(np.linalg.norm(s[1:]))
     s[0] = max(s[0], norm + 1)
-    return s, np.concatenate([s[:1], -s[1:]]) / ((s[0] - norm) * (s[0] + norm))
+    return s, mirrored(s) / ((s[0] - norm) * (s[0] + norm))
 
 
 def _first_locals(program: Program, x: Array) -> list[Array]:
