@@ -14,7 +14,7 @@ import numpy as np
 
 from benchmarks.machine import machine
 from benchmarks.measure import say
-from benchmarks.page import measure_and_write
+from benchmarks.page import machine_section, measure_and_write
 from benchmarks.problems import Array, Case, make_case
 from trackfolio import MeanRisk, MinTrackingError, risks
 from trackfolio.solvers import Conic, Solver
@@ -237,13 +237,7 @@ def render(results: dict[str, Any]) -> str:
         )
         rows = "\n".join(_row(row) for row in table["rows"])
         parts.append(f"## {table['case']}{limit}\n\n{table['source']}.\n\n{header}\n{rows}\n")
-    description = results["machine"]
-    versions = ", ".join(f"{name} {version}" for name, version in description["versions"].items())
-    parts.append(
-        f"## Machine\n\n* {description['date']}, in {results['minutes']:.0f} minutes\n* {description['cpu']}, "
-        f"{description['cores']} cores; {description['system']}; Python {description['python']}\n* {versions}\n"
-    )
-    return "\n".join(parts)
+    return "\n".join([*parts, machine_section(results)])
 
 
 def main() -> None:

@@ -10,10 +10,10 @@ import numpy as np
 
 from benchmarks.machine import machine
 from benchmarks.measure import say
-from benchmarks.page import measure_and_write
+from benchmarks.page import machine_section, measure_and_write
 from benchmarks.problems import Array, Case, make_case
 from benchmarks.risks import Runner
-from benchmarks.tails import by_cvqp, by_highs_ipm, judge, limits_of, ours
+from benchmarks.tails import PEERS, judge, limits_of, ours
 from trackfolio import MeanRisk, MinTrackingError
 from trackfolio.model_selection import frontier
 from trackfolio.risks import CVaR
@@ -25,7 +25,7 @@ _PAGE = _ROOT / "docs" / "benchmark_tall.md"
 _TALL = ((50, 10_000), (200, 100_000), (100, 1_000_000), (2000, 20_000))
 _GOALS = {(50, 10_000): 0.05, (200, 100_000): 1.0, (100, 1_000_000): 10.0, (2000, 20_000): 30.0}
 _PROBLEMS = ("min CVaR", "max return, CVaR limited")
-_PEERS = {"HiGHS interior point, dual LP": by_highs_ipm, "CVQP": by_cvqp}
+_PEERS = ("HiGHS interior point, dual LP", "CVQP")
 # Peers are tried where they end within this.
 _TIME_LIMIT, _PEERS_UP_TO = 60.0, 20_000_000
 _FRONTIERS = ((100, 1000), (276, 1761), (500, 1250))
@@ -55,17 +55,17 @@ def measure_tall() -> list[dict[str, Any]]:
             calls = [ours(problem, case, limits) for _ in range(3)]
             rows.append(_record(problem, "trackfolio", case, limits, calls))
             say(rows[-1])
-            for who, fit in _PEERS.items():
-                if case.X.size > _PEERS_UP_TO:
+            for who in _PEERS:
+                fit, problems = PEERS[who]
+                if case.X.size > _PEERS_UP_TO or problem not in problems:
                     continue
                 runner = Runner(fit, _TIME_LIMIT)
                 result = runner(problem, case, limits)
                 runner.close()
                 if isinstance(result, str):
-                    if not result.startswith("NotImplementedError"):
-                        rows.append({"case": case.name, "problem": problem, "who": who, "failure": result})
-                    continue
-                rows.append(_record(problem, who, case, limits, [result]))
+                    rows.append({"case": case.name, "problem": problem, "who": who, "failure": result})
+                else:
+                    rows.append(_record(problem, who, case, limits, [result]))
                 say(rows[-1])
     return rows
 
@@ -122,8 +122,8 @@ def measure_growth() -> dict[str, Any]:
             model = MeanRisk(CVaR())
             seconds.append(median(_timed(model, case) for _ in range(5)))
             iterations.append(model.solution_.iterations)
-            products.append(_seconds(lambda: Rows(case.X).gram(np.ones(case.n_periods))))  # noqa: B023
-            passes.append(_seconds(lambda: case.X @ model.weights_))  # noqa: B023
+            products.append(_seconds(Rows(case.X).gram, np.ones(case.n_periods)))
+            passes.append(_seconds(np.matmul, case.X, model.weights_))
         values = [size[0 if axis == "N" else 1] for size in sizes]
         half = len(values) // 2
         slope = np.polyfit(np.log(values[half:]), np.log(seconds[half:]), 1)[0]
@@ -139,11 +139,11 @@ def measure_growth() -> dict[str, Any]:
     return growth
 
 
-def _seconds(call: Any) -> float:
-    call()
+def _seconds(call: Any, *arguments: Any) -> float:
+    call(*arguments)
     start = time.perf_counter()
     for _ in range(5):
-        call()
+        call(*arguments)
     return (time.perf_counter() - start) / 5
 
 
@@ -224,8 +224,6 @@ def render(results: dict[str, Any]) -> str:
             f"Fitted exponent of the larger half: {data['exponent']:.2f}.",
             "",
         ]
-    description = results["machine"]
-    versions = ", ".join(f"{name} {version}" for name, version in description["versions"].items())
     return (
         _INTRO.format(most=_PEERS_UP_TO, seconds=_TIME_LIMIT)
         + "\n".join(lines)
@@ -234,8 +232,8 @@ def render(results: dict[str, Any]) -> str:
         + "\n\n## How the cost grows\n\n"
         + _GROWTH
         + "\n".join(growth)
-        + f"\n## Machine\n\n* {description['date']}, in {results['minutes']:.0f} minutes\n* {description['cpu']}, "
-        f"{description['cores']} cores; {description['system']}; Python {description['python']}\n* {versions}\n"
+        + "\n"
+        + machine_section(results)
     )
 
 
