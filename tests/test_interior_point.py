@@ -39,7 +39,7 @@ from trackfolio.risks import (
     WorstRealization,
 )
 from trackfolio.solvers import Conic, InteriorPoint, choose
-from trackfolio.solvers.interior_point import _active, _columns, _near, _threads
+from trackfolio.solvers.interior_point import _active, _columns, _near, _shrinking, _threads
 from trackfolio.solvers.interior_point._cone import ConeNewton, divide, jordan, longest
 from trackfolio.solvers.interior_point._maps import Chosen, Pairs, Rows, SparseRows
 from trackfolio.solvers.interior_point._method import solve_program
@@ -348,7 +348,7 @@ def test_active_scenarios_are_few(small_is_tall, monkeypatch):
 
 @pytest.fixture
 def few_are_many(monkeypatch):
-    for module in (_columns, _near):
+    for module in (_shrinking, _near):
         monkeypatch.setattr(module, "MANY", 10)
 
 
@@ -418,11 +418,11 @@ def test_columns_are_few(few_are_many, monkeypatch):
         columns.append(program.n_assets)
         return solve_program(program, *others)
 
-    monkeypatch.setattr(_columns, "solve_program", counting)
+    monkeypatch.setattr(_shrinking, "solve_program", counting)
     held = (MeanRisk(CVaR(0.9)).fit(X).weights_ > 1e-6).sum()
     assert columns[0] == 40
-    assert held <= columns[1] < 40
-    assert len(columns) == 2
+    assert all(held <= some < 40 for some in columns[1:])
+    assert len(columns) <= 3
 
 
 # Parts.

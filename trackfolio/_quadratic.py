@@ -81,15 +81,38 @@ class RowsQuadratic:
         return self._gram
 
     def root(self) -> Root:
-        """(R, r) with q(w) = ||Rw - r||²: N + 1 rows at most, from a QR of [X, y], which keeps its full precision."""
+        """(R, r) with q(w) = ||Rw - r||²: N + 1 rows at most.
+
+        They are Cholesky factors of the second moments of [X, y], unless these are so nearly singular that digits would
+        be lost: then a QR of [X, y] keeps its full precision.
+        """
         return self._root
 
     @cached_property
     def _root(self) -> Root:
-        rows = np.column_stack(self._rows()) / np.sqrt(self.divisor)
-        if len(rows) > rows.shape[1]:
-            rows = scipy.linalg.qr(rows, mode="r", check_finite=False, overwrite_a=True)[0][: rows.shape[1]]
-        return rows[:, :-1], rows[:, -1]
+        root = _cholesky_root(self._gram)
+        if root is None:
+            rows = np.column_stack(self._rows()) / np.sqrt(self.divisor)
+            if len(rows) > rows.shape[1]:
+                rows = scipy.linalg.qr(rows, mode="r", check_finite=False, overwrite_a=True)[0][: rows.shape[1]]
+            root = rows[:, :-1], rows[:, -1]
+        return root
+
+
+# Pivots of a Cholesky factorisation, as a share of the diagonal entry, from which on at most six digits are lost.
+_SAFE_PIVOT = 1e-6
+
+
+def _cholesky_root(gram: Gram) -> Root | None:
+    """(R, r) from (M, h, c), or None where rounding would be seen in it."""
+    matrix, linear, constant = gram
+    joint = np.block([[matrix, linear[:, None]], [linear, constant]])
+    if not (np.diagonal(joint) > 0).all():
+        return None
+    root, info = scipy.linalg.lapack.dpotrf(joint.T, lower=0)
+    if info != 0 or (np.diagonal(root) ** 2 < _SAFE_PIVOT * np.diagonal(joint)).any():
+        return None
+    return root[:, :-1], root[:, -1]
 
 
 def _difference(w: Array, reference: Array) -> Array:

@@ -25,7 +25,10 @@ def _within(tolerance: float) -> dict[str, Any]:
 # errors of the weights at first order, even more.
 _USUAL, _TIGHT = _within(1e-9), _within(1e-12)
 # Exponential cones can lead full steps astray, shorter ones get there; the rescaling of rows loses digits at times.
+# Which way ends well is erratic, so that there are several.
 _SHORT_STEPS, _AS_GIVEN = _USUAL | {"max_step_fraction": 0.8}, _TIGHT | {"equilibrate_enable": False}
+_SHORTER_STEPS = _within(1e-10) | {"max_step_fraction": 0.9}
+_LAST_WAYS = (_SHORT_STEPS, _AS_GIVEN, _SHORTER_STEPS, _SHORTER_STEPS | {"equilibrate_enable": False})
 
 
 def _usual(dims: Any) -> dict[str, Any]:
@@ -81,11 +84,11 @@ class Conic(Solver):
         return self.attempts(problem)[0]()
 
     def attempts(self, problem: Problem) -> Sequence[Callable[[], Solution]]:
-        """With Clarabel the usual way, then with short steps, then without rescaling; others are called once."""
+        """With Clarabel the usual way, then with short steps, without rescaling, or both; others are called once."""
         if self.solver != "CLARABEL":
             return [lambda: self._by_cvxpy(problem)]
         smooth = all(f.is_quadratic for _, _, f in problem.objective)
-        ways = (_TIGHT if smooth else None, _SHORT_STEPS, _AS_GIVEN)
+        ways = (_TIGHT if smooth else None, *_LAST_WAYS)
         return [partial(self._by_clarabel, problem, way) for way in ways]
 
     def _by_cvxpy(self, problem: Problem) -> Solution:

@@ -17,7 +17,6 @@ import numpy.typing as npt
 from trackfolio._validation import Array
 from trackfolio.solvers.interior_point._cone import Cone
 from trackfolio.solvers.interior_point._maps import Chosen, Map, Rows, SparseRows
-from trackfolio.solvers.interior_point._method import Outcome, solve_program
 from trackfolio.solvers.interior_point._pieces import Pieces, PiecesState
 from trackfolio.solvers.interior_point._program import Point, Program
 
@@ -25,33 +24,16 @@ Mask = npt.NDArray[np.bool_]
 
 # Fewer assets than this gain nothing, nor does a method that keeps most of them.
 MANY, MOST_KEPT = 60, 0.8
-# At products of this sum, weights below this share of the multipliers of their bounds are on their way to 0.
-_SWITCH, _LEAVING = 1e-1, 1e-3
+# Weights below this share of the multipliers of their bounds, both relative to their mean, are on their way to 0.
+_LEAVING = 0.03
 
 
-def solve_shrinking(program: Program, tolerance: float, max_iter: int) -> Outcome:
-    """Solve with all assets until the iterates tell which weights go to 0; the others go on from there."""
-    leave = can_leave(program)
-    if program.n_assets < MANY or tolerance >= _SWITCH or not leave.any():
-        return solve_program(program, tolerance, max_iter)
-    rough = solve_program(program, _SWITCH, max_iter)
-    kept = ~(leave & _going(program, rough.point))
-    if rough.miss <= _SWITCH and 0 < kept.mean() <= MOST_KEPT:
-        outcome = solve_program(restricted(program, kept), tolerance, max_iter, _rest(program, rough.point, kept))
-        point, missing = expanded(program, outcome.point, kept)
-        rough = rough._replace(iterations=rough.iterations + outcome.iterations)
-        if missing.max() <= 10 * tolerance and outcome.miss <= 1e-6:
-            return Outcome(point, rough.iterations, max(outcome.miss, float(missing.max())))
-    outcome = solve_program(program, tolerance, max_iter, rough.point)
-    return outcome._replace(iterations=rough.iterations + outcome.iterations)
-
-
-def _going(program: Program, point: Point) -> Mask:
+def going(program: Program, point: Point) -> Mask:
     """Assets whose weight is far smaller than the multiplier of its bound."""
     going = np.zeros(program.n_assets, dtype=bool)
     for p, q in zip(program.pieces, point.pieces, strict=True):
         if isinstance(p.map, Chosen) and p.sign < 0 and not p.has_upper:
-            going[p.map.index] = q.s_lower < _LEAVING * q.to_lower
+            going[p.map.index] = q.s_lower / q.s_lower.mean() < _LEAVING * q.to_lower / q.to_lower.mean()
     return going
 
 
@@ -60,7 +42,7 @@ def _columns(program: Program, kept: Mask) -> Mask:
     return np.append(kept, np.ones(len(program.cost) - program.n_assets, dtype=bool))
 
 
-def _rest(program: Program, point: Point, kept: Mask) -> Point:
+def rest(program: Program, point: Point, kept: Mask) -> Point:
     """The point without the assets that are left out."""
     columns = _columns(program, kept)
     states = [

@@ -15,13 +15,17 @@ import scipy.linalg
 from trackfolio._validation import Array
 from trackfolio.exceptions import SolverFailure
 from trackfolio.solvers.interior_point._cone import ConeNewton, mirrored
+from trackfolio.solvers.interior_point._factors import Bordered, Factors, Pivoted
 from trackfolio.solvers.interior_point._maps import Map, Rows
 from trackfolio.solvers.interior_point._pieces import PiecesNewton
 from trackfolio.solvers.interior_point._program import Point, Program, Residuals, local_transpose
 
-# Regularisations of the matrix that are tried, by what each diagonal entry is shifted at least.
-_SHIFTS = (1e-13, 1e-10, 1e-7)
-_REFINEMENTS = 3
+# Factorisations that are tried, with what each diagonal entry is shifted by at least.
+_WAYS: tuple[tuple[type[Factors], float], ...] = ((Bordered, 1e-13), (Pivoted, 1e-13), (Pivoted, 1e-10), (Pivoted, 1e-7))
+# From so many assets on the first of them is the faster one.
+_MANY = 150
+# Solutions of linear systems are refined so often, and up to this relative error.
+_REFINEMENTS, _EXACT = 3, 1e-13
 # Errors of the step's stationarity that are refined: in relation to the products, which are what is left to gain.
 _ROUNDING = 1e-2
 
@@ -37,7 +41,7 @@ class Newton:
         self.of_limit = self.n_x + len(program.b)
         self.of_cone = self.of_limit + len(program.limits)
         self.size = self.of_cone + len(program.cones)
-        self.shift = 0.0
+        self.way, self.factors = 0, None
         self._assemble()
         self._eliminate()
 
@@ -123,14 +127,11 @@ class Newton:
             self.solved_cross.append(solved)
             self.K -= cross.T @ solved
 
-    def _factor(self, shift: float) -> None:
+    def _factors(self, kind: type[Factors], shift: float) -> Factors:
         """Factors of K, shifted towards one that is safely regular: below by what rounding may have taken away."""
         size = shift * (1 + 1e-2 * np.abs(np.diagonal(self.K)))
-        shifted = self.K.copy()
-        shifted[np.diag_indices(self.size)] += np.where(np.arange(self.size) < self.n_x, size, -size)
-        *self.factors, info = scipy.linalg.lapack.dgetrf(shifted, overwrite_a=True)
-        if info != 0:
-            raise SolverFailure("Newton's matrix is singular")
+        size[self.n_x :] *= -1
+        return kind(self.K, size, self.program.n_assets)
 
     @staticmethod
     def _tridiagonal(main: Array, off: Array, right: Array) -> Array:
@@ -140,21 +141,27 @@ class Newton:
         return np.asarray(solved)
 
     def _solve(self, right: Array) -> Array:
-        """Kx = right, refined as long as that helps; with a larger shift where it does not."""
-        for shift in _SHIFTS:
-            if self.shift < shift:
-                self.shift = shift
-                self._factor(shift)
+        """Kx = right, refined as long as that helps; with a larger shift, or pivots, where it does not."""
+        enough = _EXACT * np.linalg.norm(right)
+        for way in range(max(self.way, self.program.n_assets < _MANY), len(_WAYS)):
+            if self.way < way or self.factors is None:
+                self.way = way
+                try:
+                    self.factors = self._factors(*_WAYS[way])
+                except np.linalg.LinAlgError:
+                    continue
             x, missed = np.zeros(self.size), right
             for _ in range(1 + _REFINEMENTS):
-                correction, _ = scipy.linalg.lapack.dgetrs(*self.factors, missed)
-                better = right - self.K @ (x + correction)
+                x_better = x + self.factors.solve(missed)
+                better = right - self.K @ x_better
                 if not np.linalg.norm(better) < 0.5 * np.linalg.norm(missed):
                     break
-                x, missed = x + correction, better
+                x, missed = x_better, better
+                if np.linalg.norm(missed) <= enough:
+                    break
             if np.linalg.norm(missed) <= 1e-4 * np.linalg.norm(right):
                 break
-        return np.asarray(x)
+        return x
 
     def direction(
         self,

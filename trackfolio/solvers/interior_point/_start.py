@@ -9,8 +9,9 @@ from trackfolio.solvers.interior_point._cone import mirrored
 from trackfolio.solvers.interior_point._pieces import Pieces, PiecesState
 from trackfolio.solvers.interior_point._program import Point, Program
 
-# Slacks of inequalities of local variables, and of others, at least; and the product where nothing says a better one.
-_LOCAL, _LEAST, _PRODUCT = 0.3, 1e-2, 0.3
+# Slacks of inequalities of local variables, and of others, at least; the product where nothing says a better one; and
+# what the multipliers of both ends of an interval have at least (0.1 to 1 need about as many steps, 3 far more).
+_LOCAL, _LEAST, _PRODUCT, _MORE = 0.3, 1e-2, 0.3, 0.3
 
 
 def first_point(program: Program) -> Point:
@@ -44,7 +45,7 @@ def _first_state(p: Pieces, excess: Array, product: float) -> PiecesState:
     slope, one = _first_slope(p), np.ones(len(excess))
     if p.has_upper:
         half = (p.top - p.lower) / 2
-        return PiecesState(slope, half, half.copy(), np.maximum(excess, 0) + 1, np.maximum(-excess, 0) + 1)
+        return PiecesState(slope, half, half.copy(), np.maximum(excess, 0) + _MORE, np.maximum(-excess, 0) + _MORE)
     if p.local is not None:
         s_lower, to_lower = np.maximum(-excess, _LOCAL), one / (1 + p.curvature)
     else:
