@@ -17,7 +17,7 @@ _SHORT, _OF_PIECES, _OF_CONES = 0.9, 0.9999, 0.99
 # Far from the solution, with products of more than this sum, directions need few digits.
 _ROUGH = 1e-3
 # Steps shorter than this are corrected, at most so often, for products that a step longer by so much would spoil.
-_LONG, _CORRECTIONS, _FURTHER = 0.5, 2, 0.3
+_LONG, _CORRECTIONS, _FURTHER = 0.7, 3, 0.3
 # So many steps in which what is missed does not halve, far from a solution and near one, are all that rounding allows.
 _PATIENCE, _PATIENCE_NEAR, _NEAR = 60, 3, 1e-9
 
@@ -153,5 +153,5 @@ def _lengths(program: Program, point: Point, step: Point, share: float) -> tuple
 
 def _room(v: Array, d: Array) -> float:
     """Largest multiple of d that leaves v positive."""
-    fastest = float(np.max(-d / v, initial=0.0))
-    return 1 / fastest if fastest > 0 else np.inf
+    fastest = float(np.minimum.reduce(d / v, initial=0.0))
+    return -1 / fastest if fastest < 0 else np.inf

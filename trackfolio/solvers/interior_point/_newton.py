@@ -9,6 +9,8 @@ and limits, one number for each cone of local variables) the matrix is
 where a group of local variables has the tridiagonal matrix T of its own, and M are its products with all else.
 """
 
+import math
+
 import numpy as np
 import scipy.linalg
 
@@ -24,8 +26,8 @@ from trackfolio.solvers.interior_point._program import Point, Program, Residuals
 _WAYS: tuple[tuple[type[Factors], float], ...] = ((Bordered, 1e-13), (Pivoted, 1e-13), (Pivoted, 1e-10), (Pivoted, 1e-7))
 # From so many assets on the first of them is the faster one.
 _MANY = 150
-# Solutions of linear systems are refined so often, and up to this relative error.
-_REFINEMENTS, _EXACT = 3, 1e-13
+# Solutions of linear systems are refined so often, up to this relative error; another way is tried above that one.
+_REFINEMENTS, _EXACT, _ENOUGH = 3, 1e-12, 1e-4
 # Errors of the step's stationarity that are refined: in relation to the products, which are what is left to gain.
 _ROUNDING = 1e-2
 
@@ -142,7 +144,7 @@ class Newton:
 
     def _solve(self, right: Array) -> Array:
         """Kx = right, refined as long as that helps; with a larger shift, or pivots, where it does not."""
-        enough = _EXACT * np.linalg.norm(right)
+        size = _norm(right)
         for way in range(max(self.way, self.program.n_assets < _MANY), len(_WAYS)):
             if self.way < way or self.factors is None:
                 self.way = way
@@ -150,16 +152,17 @@ class Newton:
                     self.factors = self._factors(*_WAYS[way])
                 except np.linalg.LinAlgError:
                     continue
-            x, missed = np.zeros(self.size), right
+            x, missed, error = np.zeros(self.size), right, size
             for _ in range(1 + _REFINEMENTS):
-                x_better = x + self.factors.solve(missed)
-                better = right - self.K @ x_better
-                if not np.linalg.norm(better) < 0.5 * np.linalg.norm(missed):
+                better = x + self.factors.solve(missed)
+                still = right - self.K @ better
+                less = _norm(still)
+                if not less < 0.5 * error:
                     break
-                x, missed = x_better, better
-                if np.linalg.norm(missed) <= enough:
+                x, missed, error = better, still, less
+                if error <= _EXACT * size:
                     break
-            if np.linalg.norm(missed) <= 1e-4 * np.linalg.norm(right):
+            if error <= _ENOUGH * size:
                 break
         return x
 
@@ -233,3 +236,7 @@ class Newton:
             cones.append((moved - residual, scaling.step(aim - moved, along)))
         d_slacks = (of_limits - self.point.slacks * d_prices) / self.point.prices
         return Point(dx, d_local, solution[n_x : self.of_limit], pieces, cones, d_prices, d_slacks)
+
+
+def _norm(v: Array) -> float:
+    return math.sqrt(v @ v)
