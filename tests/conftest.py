@@ -6,6 +6,7 @@ import pytest
 
 from trackfolio._functions import RiskOf, Summand
 from trackfolio._position import Position
+from trackfolio.exceptions import InfeasibleError
 from trackfolio.problem import Problem
 
 
@@ -45,3 +46,13 @@ def tracking_problem(risk, X, y, lower=0.0, upper=1.0, **changes):
         upper=np.full(n, upper) if np.ndim(upper) == 0 else upper,
     )
     return Problem(**defaults | changes)
+
+
+def find_by(problem, solver):
+    """Solution by one solver and what fell short; two Nones where the limits contradict one another."""
+    from trackfolio.solvers import find
+
+    try:
+        return find(problem, solver)
+    except InfeasibleError:
+        return None, None

@@ -18,7 +18,7 @@ from trackfolio.constraints import (
     RiskLimit,
 )
 from trackfolio.costs import L1, L2, ManagementFee, TransactionCost
-from trackfolio.exceptions import InfeasibleError, SolverFallbackWarning
+from trackfolio.exceptions import SolverFallbackWarning
 from trackfolio.objectives import MaxRatio, MaxReturn, MaxUtility, MinRisk
 from trackfolio.risks import (
     AverageDrawdown,
@@ -39,13 +39,12 @@ from trackfolio.risks import (
     WorstRealization,
 )
 from trackfolio.solvers import Conic, InteriorPoint, choose
-from trackfolio.solvers.interior_point import _active, _columns, _near, _shrinking, _threads
+from trackfolio.solvers.interior_point import _threads
 from trackfolio.solvers.interior_point._cone import ConeNewton, divide, jordan, longest
 from trackfolio.solvers.interior_point._maps import Chosen, Pairs, Rows, SparseRows
-from trackfolio.solvers.interior_point._method import solve_program
 from trackfolio.solvers.interior_point._translate import Translation
 
-from .conftest import simulate
+from .conftest import find_by, simulate
 
 SCENARIO_RISKS = [
     CVaR(0.9),
@@ -140,15 +139,6 @@ def test_agrees_with_clarabel_on_random_instances(block):
         if theirs.status == "optimal":
             assert_allclose(ours.objective, theirs.objective, atol=1e-7 * scale, err_msg=str(seed))
     assert solved >= 12
-
-
-def find_by(problem, solver):
-    from trackfolio.solvers import find
-
-    try:
-        return find(problem, solver)
-    except InfeasibleError:
-        return None, None
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -290,139 +280,6 @@ def test_weights_nearby_are_checked(near, market):
     problem = MeanRisk(CVaR()).make_problem(market[0])
     with pytest.raises(ValueError, match="near must hold 8 finite weights"):
         dataclasses.replace(problem, near=near)
-
-
-# Tall data.
-
-
-@pytest.fixture
-def small_is_tall(monkeypatch):
-    for name, value in {"_TALL": 200, "_TALL_PER_VARIABLE": 5, "_SAMPLE": 3}.items():
-        monkeypatch.setattr(_active, name, value)
-
-
-TALL = {
-    "objective": lambda X, y: MeanRisk(CVaR(0.95)).make_problem(X),
-    "two tails": lambda X, y: MeanRisk(CVaR(0.99), constraints=[CVaR(0.9) <= 0.0183]).make_problem(X),
-    "limit": lambda X, y: MeanRisk(CVaR(), MaxReturn(), constraints=[CVaR(0.95) <= 0.0235]).make_problem(X),
-    "of active returns": lambda X, y: MinTrackingError(CVaR(0.9)).make_problem(X, y),
-    "near an index": lambda X, y: MeanRisk(CVaR(0.9), max_tracking_error=0.003).make_problem(X, y),
-    "worst": lambda X, y: MeanRisk(WorstRealization()).make_problem(X),
-    "squares": lambda X, y: MeanRisk(SemiVariance(-0.01)).make_problem(X),
-    "a moment": lambda X, y: MeanRisk(LowerPartialMoment(1, -0.01)).make_problem(X),
-    "weighted": lambda X, y: MeanRisk(CVaR()).make_problem(
-        X, sample_weight=np.random.default_rng(0).integers(0, 3, len(X))
-    ),
-}
-
-
-@pytest.mark.parametrize("case", TALL)
-def test_active_scenarios_are_all_scenarios(case, small_is_tall):
-    X, y = simulate(8, 3000, 1)
-    problem = TALL[case](X, y)
-    whole = Translation(problem)
-    point, _, _ = solve_program(whole.program, 1e-12, 100)
-    w = problem.unit * point.x[:8]
-    found, _ = find_by(problem, InteriorPoint())
-    assert found.status == "optimal"
-    assert_allclose(found.objective, problem.value(w), rtol=1e-9)
-    assert_allclose(found.weights, w, atol=1e-6)
-
-
-def test_active_scenarios_are_few(small_is_tall, monkeypatch):
-    X, _ = simulate(8, 3000, 1)
-    rows = []
-
-    def counting(program, *others):
-        rows.append(max(len(p.offset) for p in program.pieces))
-        return solve_program(program, *others)
-
-    monkeypatch.setattr(_active, "solve_shrinking", counting)
-    MeanRisk(CVaR(0.95)).fit(X)
-    assert len(rows) >= 3
-    assert max(rows[1:]) <= 0.2 * len(X)
-
-
-# Many assets, of which few are held.
-
-
-@pytest.fixture
-def few_are_many(monkeypatch):
-    for module in (_shrinking, _near):
-        monkeypatch.setattr(module, "MANY", 10)
-
-
-WIDE = {
-    "tail": lambda X, y: MeanRisk(CVaR(0.9)).make_problem(X),
-    "near an index": lambda X, y: MeanRisk(CVaR(0.9), max_tracking_error=0.004).make_problem(X, y),
-    "limits": lambda X, y: MeanRisk(
-        SemiVariance(), MaxUtility(2.0), constraints=[Exposure(np.arange(40.0), upper=10), CVaR(0.9) <= 0.016]
-    ).make_problem(X),
-    "path": lambda X, y: MeanRisk(CDaR(0.9), max_weights=0.2).make_problem(X),
-    "some cannot leave": lambda X, y: MeanRisk(CVaR(0.9), min_weights={"x0": 0.02} | zeros(1, 40)).make_problem(X),
-    "costs of all": lambda X, y: MeanRisk(CVaR(0.9), costs=[TransactionCost(1e-3)]).make_problem(
-        X, previous_weights=np.full(40, 1 / 40)
-    ),
-}
-
-
-def zeros(start, stop):
-    return {f"x{i}": 0.0 for i in range(start, stop)}
-
-
-@pytest.mark.parametrize("near", [None, "neighbour", "wrong"])
-@pytest.mark.parametrize("case", WIDE)
-def test_columns_that_join_are_all_columns(case, near, few_are_many):
-    X, y = simulate(40, 300, 1)
-    problem = WIDE[case](X, y)
-    whole = Translation(problem)
-    w = solve_program(whole.program, 1e-12, 100).point.x[:40]
-    start = {None: None, "neighbour": np.where(w > 0.01, w, 0.0), "wrong": np.eye(40)[7]}[near]
-    found, _ = find_by(dataclasses.replace(problem, near=start), InteriorPoint())
-    assert found.status == "optimal"
-    assert_allclose(found.objective, problem.value(w), rtol=1e-9)
-    assert_allclose(found.weights, w, atol=1e-5)
-
-
-@pytest.mark.parametrize("leaving", [10.0, 1e3, 1e9])
-def test_assets_that_left_too_early_return(leaving, few_are_many, monkeypatch):
-    X, _ = simulate(40, 300, 1)
-    right = MeanRisk(CVaR(0.9)).fit(X).solution_
-    monkeypatch.setattr(_columns, "_LEAVING", leaving)
-    hasty = MeanRisk(CVaR(0.9), solver=InteriorPoint()).fit(X).solution_
-    assert hasty.status == "optimal"
-    assert_allclose(hasty.objective, right.objective, rtol=1e-9)
-
-
-def test_nobody_is_held_at_first(few_are_many):
-    X, _ = simulate(40, 300, 1)
-    model = MeanRisk(LowerPartialMoment(1, 0.0), budget=(0, 1)).fit(X - 0.05)
-    assert_allclose(model.weights_, 0, atol=1e-7)
-    problem = dataclasses.replace(MeanRisk(CVaR()).make_problem(X), near=np.zeros(40))
-    assert find_by(problem, InteriorPoint())[0].status == "optimal"
-
-
-def test_assets_nearby_that_cannot_keep_the_limits(few_are_many):
-    X, _ = simulate(40, 300, 1)
-    problem = MeanRisk(CVaR(), max_weights=0.05).make_problem(X)
-    near = dataclasses.replace(problem, near=np.eye(40)[3])
-    found, whole = (find_by(p, InteriorPoint())[0] for p in (near, problem))
-    assert_allclose(found.objective, whole.objective, rtol=1e-9)
-
-
-def test_columns_are_few(few_are_many, monkeypatch):
-    X, _ = simulate(40, 300, 1)
-    columns = []
-
-    def counting(program, *others):
-        columns.append(program.n_assets)
-        return solve_program(program, *others)
-
-    monkeypatch.setattr(_shrinking, "solve_program", counting)
-    held = (MeanRisk(CVaR(0.9)).fit(X).weights_ > 1e-6).sum()
-    assert columns[0] == 40
-    assert all(held <= some < 40 for some in columns[1:])
-    assert len(columns) <= 3
 
 
 # Parts.

@@ -12,7 +12,7 @@ from trackfolio.problem import Problem
 from trackfolio.solution import Solution
 from trackfolio.solvers._base import Solver
 from trackfolio.solvers.interior_point._forms import is_sole_root, unsuited
-from trackfolio.solvers.interior_point._near import solve_near
+from trackfolio.solvers.interior_point._sample import solve
 from trackfolio.solvers.interior_point._threads import threads_for
 from trackfolio.solvers.interior_point._translate import Translation
 
@@ -76,7 +76,7 @@ class InteriorPoint(Solver):
         near = None if problem.near is None else problem.near / problem.unit
         rows = 0 if problem.portfolio.X is None else len(problem.portfolio.X)
         with threads_for(max(rows, problem.n_assets) * problem.n_assets**2):
-            point, iterations, miss = solve_near(translation.program, 1e-4 * self.tolerance, self.max_iter, near)
+            point, iterations, miss = solve(translation.program, 1e-4 * self.tolerance, self.max_iter, near)
         if miss > 1e-4:
             raise SolverFailure(f"no convergence after {iterations} iterations")
         return translation.solution(point, iterations)

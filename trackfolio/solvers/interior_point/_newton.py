@@ -23,7 +23,12 @@ from trackfolio.solvers.interior_point._pieces import PiecesNewton
 from trackfolio.solvers.interior_point._program import Point, Program, Residuals, local_transpose
 
 # Factorisations that are tried, with what each diagonal entry is shifted by at least.
-_WAYS: tuple[tuple[type[Factors], float], ...] = ((Bordered, 1e-13), (Pivoted, 1e-13), (Pivoted, 1e-10), (Pivoted, 1e-7))
+_WAYS: tuple[tuple[type[Factors], float], ...] = (
+    (Bordered, 1e-13),
+    (Pivoted, 1e-13),
+    (Pivoted, 1e-10),
+    (Pivoted, 1e-7),
+)
 # From so many assets on the first of them is the faster one.
 _MANY = 150
 # Solutions of linear systems are refined so often, up to this relative error; another way is tried above that one.
@@ -43,7 +48,8 @@ class Newton:
         self.of_limit = self.n_x + len(program.b)
         self.of_cone = self.of_limit + len(program.limits)
         self.size = self.of_cone + len(program.cones)
-        self.way, self.factors = 0, None
+        self.way = int(program.n_assets < _MANY)
+        self.factors: Factors | None = None
         self._assemble()
         self._eliminate()
 
@@ -145,13 +151,14 @@ class Newton:
     def _solve(self, right: Array) -> Array:
         """Kx = right, refined as long as that helps; with a larger shift, or pivots, where it does not."""
         size = _norm(right)
-        for way in range(max(self.way, self.program.n_assets < _MANY), len(_WAYS)):
-            if self.way < way or self.factors is None:
-                self.way = way
+        x = np.zeros(self.size)
+        for way in range(self.way, len(_WAYS)):
+            if self.factors is None or self.way < way:
                 try:
                     self.factors = self._factors(*_WAYS[way])
                 except np.linalg.LinAlgError:
                     continue
+                self.way = way
             x, missed, error = np.zeros(self.size), right, size
             for _ in range(1 + _REFINEMENTS):
                 better = x + self.factors.solve(missed)
@@ -164,6 +171,8 @@ class Newton:
                     break
             if error <= _ENOUGH * size:
                 break
+        if self.factors is None:
+            raise SolverFailure("Newton's matrix is singular")
         return x
 
     def direction(

@@ -39,6 +39,13 @@ def can_settle(p: Pieces) -> bool:
     return isinstance(p.map, Rows) and p.local is None
 
 
+def settled_slopes(p: Pieces, kept: Chosen, at_upper: npt.NDArray[np.bool_]) -> Array:
+    """Slopes of the pieces that are not kept, at one end or the other."""
+    slopes = np.where(at_upper, p.top, p.lower)
+    slopes[kept] = 0.0
+    return slopes
+
+
 def part(p: Pieces, kept: Chosen, weight: float = 1.0) -> Pieces:
     """Some pieces of a sum, each counted with a weight."""
     assert isinstance(p.map, Rows), "only rows are chosen from"

@@ -11,7 +11,16 @@ from functools import cached_property
 import numpy as np
 
 from trackfolio.exceptions import SolverFailure
-from trackfolio.solvers.interior_point._columns import MANY, MOST_KEPT, Mask, can_leave, expanded, going, rest, restricted
+from trackfolio.solvers.interior_point._columns import (
+    MANY,
+    MOST_KEPT,
+    Mask,
+    can_leave,
+    expanded,
+    going,
+    rest,
+    restricted,
+)
 from trackfolio.solvers.interior_point._method import Outcome, solve_program
 from trackfolio.solvers.interior_point._pieces import Pieces, PiecesState
 from trackfolio.solvers.interior_point._program import Point, Program
@@ -20,6 +29,7 @@ from trackfolio.solvers.interior_point._scenarios import (
     arguments_of,
     can_settle,
     missed,
+    settled_slopes,
     states_of_kept,
     total,
     with_settled,
@@ -31,7 +41,7 @@ _SWITCHES = (1e-1, 1e-3)
 # Slopes nearer to an end than this share of their interval have settled, unless fewer pieces than those farther away
 # from both ends than the second share, and three for each asset, would be left.
 _SETTLED, _FREE, _FOR_EACH = 1e-2, 1e-1, 3
-_MOST_ROUNDS, _MOST_STEPS = 3, 40
+_MOST_ROUNDS, MOST_STEPS = 3, 40
 
 
 @dataclass(eq=False)
@@ -91,7 +101,7 @@ def solve_shrinking(
     for _ in range(_MOST_ROUNDS):
         try:
             outcome = solve_shrinking(
-                part.program, tolerance, min(max_iter, _MOST_STEPS), part.point(rough.point), switches[1:]
+                part.program, tolerance, min(max_iter, MOST_STEPS), part.point(rough.point), switches[1:]
             )
         except SolverFailure:
             break
@@ -131,5 +141,5 @@ def _split(p: Pieces, q: PiecesState, price: float, n_assets: int) -> Split:
     kept = free > _SETTLED
     if not np.any(p.curvature) and np.count_nonzero(kept) > most:
         kept = free >= np.partition(free, -most)[-most]
-    slopes = np.where(p.has_upper & (q.to_upper < q.to_lower), p.top, p.lower)
-    return Split(np.flatnonzero(kept), np.where(kept, 0.0, slopes))
+    chosen = np.flatnonzero(kept)
+    return Split(chosen, settled_slopes(p, chosen, p.has_upper & (q.to_upper < q.to_lower)))
