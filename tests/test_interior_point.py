@@ -38,6 +38,7 @@ from trackfolio.risks import (
     Variance,
     WorstRealization,
 )
+from trackfolio.solution import Solution
 from trackfolio.solvers import Conic, InteriorPoint, choose
 from trackfolio.solvers.interior_point import _threads
 from trackfolio.solvers.interior_point._cone import ConeNewton, divide, jordan, longest
@@ -279,7 +280,7 @@ def test_a_ratio_must_be_positive(market):
 def test_weights_nearby_are_checked(near, market):
     problem = MeanRisk(CVaR()).make_problem(market[0])
     with pytest.raises(ValueError, match="near must hold 8 finite weights"):
-        dataclasses.replace(problem, near=near)
+        dataclasses.replace(problem, near=Solution(near, ""))
 
 
 # Parts.

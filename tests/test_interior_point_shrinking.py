@@ -11,6 +11,7 @@ from trackfolio.constraints import Exposure, RiskLimit
 from trackfolio.costs import TransactionCost
 from trackfolio.objectives import MaxReturn, MaxUtility
 from trackfolio.risks import CDaR, CVaR, LowerPartialMoment, MeanAbsoluteDeviation, SemiVariance, WorstRealization
+from trackfolio.solution import Solution
 from trackfolio.solvers import Conic, InteriorPoint
 from trackfolio.solvers.interior_point import _columns, _near, _sample, _shrinking
 from trackfolio.solvers.interior_point._method import solve_program
@@ -124,15 +125,18 @@ def zeros(start, stop):
     return {f"x{i}": 0.0 for i in range(start, stop)}
 
 
+@pytest.mark.parametrize("prices", [None, "zero", "random"])
 @pytest.mark.parametrize("near", [None, "neighbour", "wrong"])
 @pytest.mark.parametrize("case", WIDE)
-def test_columns_that_join_are_all_columns(case, near, few_are_many):
+def test_columns_that_join_are_all_columns(case, near, prices, few_are_many):
     X, y = simulate(40, 300, 1)
     problem = WIDE[case](X, y)
     whole = Translation(problem)
     w = solve_program(whole.program, 1e-12, 100).point.x[:40]
     start = {None: None, "neighbour": np.where(w > 0.01, w, 0.0), "wrong": np.eye(40)[7]}[near]
-    found, _ = find_by(dataclasses.replace(problem, near=start), InteriorPoint())
+    known = {None: {}, "zero": {"min_weights": np.zeros(40)}, "random": {"min_weights": np.cos(np.arange(40)) ** 2}}
+    neighbour = None if start is None else Solution(start, "", multipliers=known[prices])
+    found, _ = find_by(dataclasses.replace(problem, near=neighbour), InteriorPoint())
     assert found.status == "optimal"
     assert_allclose(found.objective, problem.value(w), rtol=1e-9)
     assert_allclose(found.weights, w, atol=1e-5)
@@ -152,14 +156,14 @@ def test_nobody_is_held_at_first(few_are_many):
     X, _ = simulate(40, 300, 1)
     model = MeanRisk(LowerPartialMoment(1, 0.0), budget=(0, 1)).fit(X - 0.05)
     assert_allclose(model.weights_, 0, atol=1e-7)
-    problem = dataclasses.replace(MeanRisk(CVaR()).make_problem(X), near=np.zeros(40))
+    problem = dataclasses.replace(MeanRisk(CVaR()).make_problem(X), near=Solution(np.zeros(40), ""))
     assert find_by(problem, InteriorPoint())[0].status == "optimal"
 
 
 def test_assets_nearby_that_cannot_keep_the_limits(few_are_many):
     X, _ = simulate(40, 300, 1)
     problem = MeanRisk(CVaR(), max_weights=0.05).make_problem(X)
-    near = dataclasses.replace(problem, near=np.eye(40)[3])
+    near = dataclasses.replace(problem, near=Solution(np.eye(40)[3], ""))
     found, whole = (find_by(p, InteriorPoint())[0] for p in (near, problem))
     assert_allclose(found.objective, whole.objective, rtol=1e-9)
 

@@ -37,13 +37,13 @@ def largest_ratio(problem: Problem, risk: Function, losses: list[Summand], solve
             f"MaxRatio is not defined: the least risk within the limits is {least.objective:.4g}, but it must be "
             "positive. Use MaxReturn or MaxUtility, or another risk."
         )
-    w, iterations = least.weights, least.iterations
-    if gain(w) <= 0:
-        w = _any_gain(problem, risk, least_risk, losses, solver)
+    best, iterations = least, least.iterations
+    if gain(best.weights) <= 0:
+        best = _any_gain(problem, risk, least_risk, losses, solver)
     for _ in range(_MOST_STEPS):
-        ratio = gain(w) / risk.value(w)
+        ratio = gain(best.weights) / risk.value(best.weights)
         step = ratio_problem(problem, risk, losses, ratio)
-        step = dataclasses.replace(step, gap_unit=ratio * least_risk, near=w)
+        step = dataclasses.replace(step, gap_unit=ratio * least_risk, near=best)
         try:
             found, reasons = find(step, solver)
         except UnboundedError:
@@ -53,10 +53,12 @@ def largest_ratio(problem: Problem, risk: Function, losses: list[Summand], solve
             ) from None
         iterations += found.iterations
         reached = gain(found.weights) / risk.value(found.weights)
-        w = found.weights
+        better, best = best, found
         if reached <= ratio * (1 + 1e-9):
             break
-    result = _as_ratio(found, ratio, reached, risk.value(w), least_risk)
+    if reached < ratio:  # by rounding, or where the step is inaccurate: the one before is better, by the same proof
+        best, reached = better, ratio
+    result = _as_ratio(found, best, ratio, reached, risk.value(best.weights), least_risk)
     report(result, reasons)
     return dataclasses.replace(result, iterations=iterations, seconds=time.perf_counter() - start)
 
@@ -71,11 +73,11 @@ class _Gain:
 
 def _any_gain(
     problem: Problem, risk: Function, least_risk: float, losses: list[Summand], solver: Solver | None
-) -> Array:
+) -> Solution:
     """Weights of a positive gain: those of the most, or where that has no end, of the most within a limit on risk."""
     most_gain, gain = dataclasses.replace(problem, objective=losses), _Gain(losses)
     try:
-        w = find(most_gain, solver)[0].weights
+        found = find(most_gain, solver)[0]
     except UnboundedError:
         limits = [Limit([(1.0, risk)], factor * least_risk) for factor in (10.0, 1e3, 1e6)]
         bounded = (
@@ -83,13 +85,16 @@ def _any_gain(
             for limit in limits
         )
         # A gain without end becomes positive sooner or later.
-        w = next((w for w in (find(p, solver)[0].weights for p in bounded) if gain(w) > 0), np.zeros(problem.n_assets))
-    if gain(w) <= 0:
+        for p in bounded:
+            found = find(p, solver)[0]
+            if gain(found.weights) > 0:
+                break
+    if gain(found.weights) <= 0:
         raise InfeasibleError(
             "MaxRatio is not defined: no portfolio within the limits earns anything after the risk-free rate, costs "
-            f"and penalty; the most is {gain(w):.4g} per period. Use MinRisk or MaxUtility."
+            f"and penalty; the most is {gain(found.weights):.4g} per period. Use MinRisk or MaxUtility."
         )
-    return w
+    return found
 
 
 class _Given(Constraint):
@@ -103,13 +108,19 @@ class _Given(Constraint):
         return self.given
 
 
-def _as_ratio(found: Solution, ratio: float, reached: float, risk: float, least_risk: float) -> Solution:
-    """Solution of the last step in terms of the ratio: minus the ratio is what is minimised."""
+def _as_ratio(
+    found: Solution, best: Solution, ratio: float, reached: float, risk: float, least_risk: float
+) -> Solution:
+    """The best weights, with the proof of the last step in terms of the ratio: minus the ratio is what is minimised."""
     proof = found.certificate
     assert proof is not None
     bound = min(-(ratio + max(-proof.lower_bound, 0.0) / least_risk), -reached)
     certificate: Certificate = dataclasses.replace(
-        proof, objective=-reached, lower_bound=bound, gap=(-reached - bound) / reached
+        proof,
+        objective=-reached,
+        lower_bound=bound,
+        gap=(-reached - bound) / reached,
+        primal_violation=best.primal_violation,
     )
     multipliers = {name: value / risk for name, value in found.multipliers.items()}
-    return dataclasses.replace(found, certificate=certificate, multipliers=multipliers)
+    return dataclasses.replace(found, weights=best.weights, certificate=certificate, multipliers=multipliers)

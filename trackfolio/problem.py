@@ -15,6 +15,7 @@ from trackfolio._quadratic import Quadratic, SumQuadratic
 from trackfolio._reach import check_bounds, check_row_reach
 from trackfolio._terms import offers
 from trackfolio._validation import Array
+from trackfolio.solution import Solution
 
 __all__ = ["Problem"]
 
@@ -46,8 +47,8 @@ class Problem:
         Weights that constraints may refer to.
     given_returns : ndarray of shape (n_assets,) or None
         Expected return of each asset, per period, where it is not the sample mean.
-    near : ndarray of shape (n_assets,) or None
-        Weights near which the solution is expected, as of a neighbour on a frontier: solvers may begin there.
+    near : Solution or None
+        Solution of a problem like this one, as of a neighbour on a frontier: solvers may begin there.
     gap_unit : float or None
         What gaps are measured in; None for the objective or its scale, whichever is larger.
     """
@@ -63,13 +64,14 @@ class Problem:
     benchmark_weights: Array | None = None
     previous_weights: Array | None = None
     given_returns: Array | None = None
-    near: Array | None = None
+    near: Solution | None = None
     gap_unit: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse names and terms whose multipliers or limits would get lost, and weights that are none."""
-        if self.near is not None and not (self.near.shape == (self.n_assets,) and np.isfinite(self.near).all()):
-            raise ValueError(f"near must hold {self.n_assets} finite weights, got an array of shape {self.near.shape}.")
+        w = None if self.near is None else self.near.weights
+        if w is not None and not (w.shape == (self.n_assets,) and np.isfinite(w).all()):
+            raise ValueError(f"near must hold {self.n_assets} finite weights, got an array of shape {w.shape}.")
         for name, term in self.constraints:
             if name in _RESERVED:
                 raise ValueError(f"A constraint cannot be called {name!r}: this name is taken. Give it another.")

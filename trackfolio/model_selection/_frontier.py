@@ -227,7 +227,7 @@ class _Data:
 def _one_by_one(data: _Data, parameter: str, values: list[float], neighbour: Any) -> Iterator[Any]:
     """Each point from its neighbour, which is most of its solution."""
     for value in values:
-        neighbour = _fitted(data, parameter, value, None if neighbour is None else neighbour.weights_)
+        neighbour = _fitted(data, parameter, value, None if neighbour is None else neighbour.solution_)
         yield neighbour
 
 

@@ -12,6 +12,7 @@ from trackfolio.problem import Problem
 from trackfolio.solution import Solution
 from trackfolio.solvers._base import Solver
 from trackfolio.solvers.interior_point._forms import is_sole_root, unsuited
+from trackfolio.solvers.interior_point._near import Known
 from trackfolio.solvers.interior_point._sample import solve
 from trackfolio.solvers.interior_point._threads import threads_for
 from trackfolio.solvers.interior_point._translate import Translation
@@ -73,7 +74,7 @@ class InteriorPoint(Solver):
 
     def _solve(self, problem: Problem, squared: bool) -> Solution:
         translation = Translation(problem, squared=squared)
-        near = None if problem.near is None else problem.near / problem.unit
+        near = None if problem.near is None else Known.of(problem.near, problem.unit)
         rows = 0 if problem.portfolio.X is None else len(problem.portfolio.X)
         with threads_for(max(rows, problem.n_assets) * problem.n_assets**2):
             point, iterations, miss = solve(translation.program, 1e-4 * self.tolerance, self.max_iter, near)

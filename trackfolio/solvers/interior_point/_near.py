@@ -7,48 +7,85 @@ and those that are missed join, until there are none.
 Künzi-Bay & Mayer (2006) find the least CVaR by cuts from the same relaxation.
 """
 
+from dataclasses import dataclass
+from typing import Self
+
 import numpy as np
 
 from trackfolio._validation import Array
 from trackfolio.exceptions import SolverFailure
-from trackfolio.solvers.interior_point._columns import MANY, MOST_KEPT, can_leave
+from trackfolio.solution import Solution
+from trackfolio.solvers.interior_point._columns import MANY, MOST_KEPT, Mask, can_leave
 from trackfolio.solvers.interior_point._method import Outcome
 from trackfolio.solvers.interior_point._pieces import Pieces
-from trackfolio.solvers.interior_point._program import Program
+from trackfolio.solvers.interior_point._program import Point, Program
 from trackfolio.solvers.interior_point._scenarios import Split, arguments_of, can_settle, settled_slopes
 from trackfolio.solvers.interior_point._shrinking import MOST_STEPS, Part, solve_shrinking
+from trackfolio.solvers.interior_point._warm import inside, point_near
 
-# A weight counts as held from this share of the largest.
-_HELD = 1e-5
+# A weight counts as held from this share of the largest; one whose price is below this share of their mean may be soon.
+_HELD, _SOON = 1e-5, 0.1
 # Scenarios nearest to a kink that are kept: so many for each asset held, and this share; sums of fewer keep all.
 _FOR_EACH, _SHARE, _FEW = 6, 0.05, 300
 # Parts that still miss something after so many rounds are given up for the whole.
 _MOST_ROUNDS = 12
 
 
-def solve_near(program: Program, tolerance: float, max_iter: int, near: Array) -> Outcome:
+@dataclass(frozen=True)
+class Known:
+    """Weights near the solution; and what holding each of the other assets would cost, where a neighbour says it."""
+
+    weights: Array
+    prices: Array | None = None
+
+    @classmethod
+    def of(cls, solution: Solution, unit: float) -> Self:
+        """What the solution of a neighbour says."""
+        prices = solution.multipliers.get("min_weights")
+        return cls(solution.weights / unit, prices)
+
+    @property
+    def held(self) -> Mask:
+        """Assets that are held, or will be soon."""
+        held = np.abs(self.weights) > _HELD * np.max(np.abs(self.weights))
+        if self.prices is not None and not held.all():
+            held |= self.prices < _SOON * np.mean(self.prices[~held])
+        return np.asarray(held)
+
+
+def solve_near(program: Program, tolerance: float, max_iter: int, known: Known) -> Outcome:
     """Solve on the assets that weights near the solution hold, the scenarios near a kink there, and those that join."""
-    part, iterations = _part_near(program, near), 0
-    for _ in range(_MOST_ROUNDS):
+    part, w, iterations = _part_near(program, known), known.weights, 0
+    for _ in range(_MOST_ROUNDS if part.is_smaller else 0):
+        # The solution of a sample is too far away to begin there.
+        start = None if known.prices is None or program.groups else _start(part, w)
         try:
-            outcome = solve_shrinking(part.program, tolerance, min(max_iter, MOST_STEPS))
+            outcome = solve_shrinking(part.program, tolerance, min(max_iter, MOST_STEPS), start)
         except SolverFailure:
             break
         iterations += outcome.iterations
         if outcome.miss > max(1e-6, tolerance):
             break  # its multipliers tell nothing
         point, missing, part = part.expanded(outcome.point)
+        w = point.x[: program.n_assets]
         if missing <= 10 * tolerance:
             return Outcome(point, iterations, max(outcome.miss, missing))
     outcome = solve_shrinking(program, tolerance, max_iter)
     return outcome._replace(iterations=iterations + outcome.iterations)
 
 
-def _part_near(program: Program, near: Array) -> Part:
+def _start(part: Part, w: Array) -> Point:
+    """First point of a part, for weights of the whole that are near the solution."""
+    sums = [b for b, p in enumerate(part.program.pieces) if p.map is not None]
+    return point_near(part.program, with_scalars(part.program, sums, inside(w[part.assets], float(w.sum()))))
+
+
+def _part_near(program: Program, known: Known) -> Part:
     """Assets held, and scenarios near a kink."""
+    near = known.weights
     assets = np.ones(program.n_assets, dtype=bool)
     if len(near) >= MANY:
-        assets = ~can_leave(program) | (np.abs(near) > _HELD * np.max(np.abs(near)))
+        assets = ~can_leave(program) | known.held
         if not 0 < assets.mean() <= MOST_KEPT:
             assets[:] = True
     sums = [b for b, p in enumerate(program.pieces) if can_settle(p) and len(p.offset) > _FEW]

@@ -7,9 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from trackfolio._validation import Array
 from trackfolio.solvers.interior_point._method import Outcome
-from trackfolio.solvers.interior_point._near import solve_near
+from trackfolio.solvers.interior_point._near import Known, solve_near
 from trackfolio.solvers.interior_point._program import Program
 from trackfolio.solvers.interior_point._scenarios import can_settle, part
 from trackfolio.solvers.interior_point._shrinking import solve_shrinking
@@ -20,8 +19,8 @@ _TALL, _TALL_PER_VARIABLE, _EVERY = 4000, 8, 8
 _ROUGH = 1e-3
 
 
-def solve(program: Program, tolerance: float, max_iter: int, near: Array | None = None) -> Outcome:
-    """Solve near given weights, or from a sample of tall data, or as it is.
+def solve(program: Program, tolerance: float, max_iter: int, near: Known | None = None) -> Outcome:
+    """Solve near a known solution, or from a sample of tall data, or as it is.
 
     Reduce residuals and products below the tolerance; the outcome says by how much they miss.
     """
@@ -31,7 +30,7 @@ def solve(program: Program, tolerance: float, max_iter: int, near: Array | None 
     if not tall:
         return solve_shrinking(program, tolerance, max_iter)
     sample = solve(_sample(program, tall), max(_ROUGH, tolerance), max_iter)
-    outcome = solve_near(program, tolerance, max_iter, sample.point.x[: program.n_assets])
+    outcome = solve_near(program, tolerance, max_iter, Known(sample.point.x[: program.n_assets]))
     return outcome._replace(iterations=sample.iterations + outcome.iterations)
 
 

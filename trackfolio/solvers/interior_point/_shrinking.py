@@ -52,6 +52,11 @@ class Part:
     assets: Mask
     splits: dict[int, Split]
 
+    @property
+    def is_smaller(self) -> bool:
+        """Whether anything is left out."""
+        return bool(self.splits) or not self.assets.all()
+
     @cached_property
     def _all_assets(self) -> Program:
         return without_settled(self.whole, self.splits) if self.splits else self.whole
@@ -129,7 +134,8 @@ def _unsettled(program: Program, point: Point) -> Part | None:
             split = _split(p, q, price, int(assets.sum()))
             if len(split.kept) <= MOST_KEPT * len(p.offset):
                 splits[b] = split
-    return Part(program, assets, splits) if splits or not assets.all() else None
+    part = Part(program, assets, splits)
+    return part if part.is_smaller else None
 
 
 def _split(p: Pieces, q: PiecesState, price: float, n_assets: int) -> Split:
