@@ -318,7 +318,7 @@ def test_rough_products_have_six_digits():
 def test_long_rows_are_scaled_in_chunks(monkeypatch):
     from trackfolio.solvers.interior_point import _maps
 
-    monkeypatch.setattr(_maps, "_CHUNK", 4)
+    monkeypatch.setattr(_maps, "CHUNK", 4)
     X, d = np.random.default_rng(0).standard_normal((11, 3)), np.arange(11.0)
     assert_allclose(Rows(X).gram(d), X.T @ np.diag(d) @ X, atol=1e-12)
 

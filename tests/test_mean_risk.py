@@ -172,8 +172,9 @@ def test_unreachable_limit_names_the_smallest_reachable(market):
         MeanRisk(max_weights=0.3, max_tracking_error=0.9 * least).fit(X, y)
 
 
-def test_without_bounds_the_largest_return_is_unbounded(market):
-    X, y = market
+@pytest.mark.parametrize("seed", range(6))
+def test_without_bounds_the_largest_return_is_unbounded(seed):
+    X, y = simulate(seed=seed)
     with pytest.raises(UnboundedError, match="without end"):
         MeanRisk(objective=MaxReturn(), min_weights=None, max_weights=None).fit(X, y)
     limited = MeanRisk(objective=MaxReturn(), min_weights=None, max_weights=None, max_tracking_error=0.003)

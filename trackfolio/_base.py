@@ -12,6 +12,7 @@ from trackfolio._constraint import Constraint
 from trackfolio._functions import Summand
 from trackfolio._holder import PortfolioHolder, checked_bound
 from trackfolio._position import Position, check_covariance
+from trackfolio._products import times
 from trackfolio._terms import NamedTermsMixin, named
 from trackfolio._validation import (
     Array,
@@ -137,7 +138,7 @@ class PortfolioEstimator(NamedTermsMixin, PortfolioHolder):
         warn_if_prices(values, names)
         weights = self._checked_weights(self._given_weights(X), names)
         by_weights = weights if target is None else None
-        target = values @ weights if target is None and weights is not None else target
+        target = times(values, weights) if target is None and weights is not None else target
         if sample_weight is not None:
             check_same_index(X, sample_weight, y_name="sample_weight")
             sample_weight = _sample_weight(sample_weight, values)

@@ -116,7 +116,7 @@ def _weights(problem: Problem, w: Any) -> tuple[CvxpyWeights, list[Any]]:
     functions += [f for limits in problem.limits.values() for limit in limits for _, f in limit.summands]
     if sum(isinstance(f, RiskOf) and not f.is_quadratic for f in functions) < 2:
         return CvxpyWeights(w, problem.unit), []
-    unit, rows = problem.portfolio.return_unit * problem.unit, problem.portfolio.rows
+    unit, rows = problem.portfolio.return_unit * problem.unit, problem.portfolio.double_rows
     scaled = cp.Variable(len(rows))
     return CvxpyWeights(w, problem.unit, unit * scaled), [scaled == (rows / unit) @ w]
 

@@ -14,7 +14,7 @@ def given_returns(expected_returns: Any, portfolio: Position, names: list[str]) 
         raise TypeError(f"expected_returns is the class {expected_returns.__name__}; give an instance of it.")
     if not hasattr(expected_returns, "fit"):
         return finite_per_asset(expected_returns, names, "expected_returns")
-    fitted = fitted_clone(expected_returns, portfolio.rows, portfolio.sample_weight)
+    fitted = fitted_clone(expected_returns, portfolio.double_rows, portfolio.sample_weight)
     for attribute in ("mean_", "location_"):
         if hasattr(fitted, attribute):
             return finite_per_asset(np.asarray(getattr(fitted, attribute)), names, "expected_returns")

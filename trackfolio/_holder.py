@@ -7,6 +7,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from trackfolio._products import with_precision
 from trackfolio._validation import Array, asset_names, finite_per_asset, per_asset, refuse_non_finite, warn_if_prices
 from trackfolio.portfolio import Portfolio
 
@@ -49,12 +50,16 @@ class PortfolioHolder(BaseEstimator):
         numeric = {"y_numeric": True} if y.get("y") is not None else {}
         try:
             with np.errstate(invalid="ignore"):  # a sum over both infinities, on the way to their refusal
-                return validate_data(self, X, dtype=np.float64, reset=reset, **y, **numeric)
+                checked = validate_data(self, X, dtype=[np.float64, np.float32], reset=reset, **y, **numeric)
         except ValueError:
             refuse_non_finite(X)
             if y.get("y") is not None:
                 refuse_non_finite(y["y"], "y")
             raise
+        if y.get("y") is None:
+            return with_precision(checked)
+        values, target = checked
+        return with_precision(values), np.asarray(target, dtype=np.float64)
 
     def _names(self, X: Any) -> list[str]:
         names = getattr(self, "feature_names_in_", None)

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from trackfolio._products import with_precision
 from trackfolio._validation import Array, check_same_index, refuse_non_finite
 
 
@@ -23,7 +24,7 @@ def benchmark_returns(y: Any, dated: Any, n_periods: int, what: str) -> Array:
     """Copy of a benchmark's finite returns, on the dates of `dated` if both have dates."""
     if dated is not None:
         check_same_index(dated, y, "X", what)
-    values = np.array(_numbers(y, what))
+    values = np.array(_numbers(y, what), dtype=np.float64)
     if values.shape != (n_periods,):
         raise ValueError(
             f"{what} must be one series of returns, of shape ({n_periods},) like the rows of X: "
@@ -36,7 +37,7 @@ def benchmark_returns(y: Any, dated: Any, n_periods: int, what: str) -> Array:
 def _numbers(values: Any, what: str) -> Array:
     try:
         plain = values.to_numpy() if hasattr(values, "to_numpy") else values
-        return np.asarray(plain, dtype=np.float64)
+        return with_precision(np.asarray(plain))
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"{what} must be numbers, the returns per period, got {type(values).__name__}: {error}."

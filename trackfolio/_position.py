@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.utils.validation import has_fit_parameter
 
+from trackfolio._products import column_means, root_mean_square, times, transposed_times
 from trackfolio._quadratic import FactorQuadratic, MatrixQuadratic, Quadratic, RowsQuadratic
 from trackfolio._validation import Array, degrees_of_freedom
 
@@ -67,7 +68,7 @@ class Position:
 
     @property
     def rows(self) -> Array:
-        """Asset returns, of shape (n_periods, n_assets)."""
+        """Asset returns, of shape (n_periods, n_assets), in the precision in which they are kept (see `_products`)."""
         if self.X is None:
             raise ValueError(
                 "Only a covariance was given (covariance='precomputed'), but a term needs returns period by period. "
@@ -75,9 +76,14 @@ class Position:
             )
         return self.X
 
+    @property
+    def double_rows(self) -> Array:
+        """Asset returns in double precision: a copy where they are kept in single precision."""
+        return np.asarray(self.rows, dtype=np.float64)
+
     def returns(self, w: Array) -> Array:
         """Returns at given weights, of shape (n_periods,)."""
-        portfolio: Array = self.rows @ w
+        portfolio = times(self.rows, w)
         return portfolio if self.y is None else portfolio - self.y
 
     def expression(self, weights: "CvxpyWeights", unit: float = 1.0) -> Any:
@@ -85,13 +91,14 @@ class Position:
         if weights.returns is not None:
             portfolio = weights.returns / unit
         else:
-            portfolio = (self.rows if unit == 1 else self.rows / unit) @ weights.w
+            rows = self.double_rows
+            portfolio = (rows if unit == 1 else rows / unit) @ weights.w
         return portfolio if self.y is None else portfolio - self.y / unit
 
     @cached_property
     def mean_returns(self) -> Array:
         """Sample mean of each asset's returns."""
-        return np.asarray(np.average(self.rows, axis=0, weights=self.sample_weight))
+        return column_means(self.rows, self.sample_weight)
 
     @property
     def mean_benchmark_return(self) -> float:
@@ -102,12 +109,11 @@ class Position:
     @cached_property
     def return_unit(self) -> float:
         """Typical size of the returns, the root mean square of those of all assets; 1 where all are zero."""
-        # A norm needs no copy of the returns, as their squares would.
-        return float(np.linalg.norm(self.rows) / np.sqrt(self.rows.size)) or 1.0
+        return root_mean_square(self.rows) or 1.0
 
     def pull_back(self, gradient: Array) -> Array:
         """Turn a gradient with respect to the returns into one with respect to the weights: X' g."""
-        return gradient @ self.rows
+        return transposed_times(self.rows, gradient)
 
     @cached_property
     def second_moment(self) -> Quadratic:
@@ -138,7 +144,7 @@ class Position:
             return MatrixQuadratic(self._covariance, reference, n)
         if self._covariance is not None:
             raise ValueError("A covariance matrix was given, so covariance must be 'precomputed'.")
-        data = self.rows
+        data = self.double_rows
         if self.benchmark_weights is None and self.y is not None:
             data, reference = np.column_stack([data, self.y]), np.append(np.zeros(n), 1.0)
         return _form(fitted_clone(estimator, data, self.sample_weight), reference, n)

@@ -8,6 +8,7 @@ Every form offers two views of the same q(w):
 ``gradient`` is computed from differences: it is exact where M has lost digits, and an optimum of 0 is 0.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
@@ -15,6 +16,7 @@ from typing import Protocol
 import numpy as np
 import scipy.linalg
 
+from trackfolio._products import chunks, column_means, times, transposed_times
 from trackfolio._validation import Array
 
 Gram = tuple[Array, Array, float]
@@ -55,26 +57,33 @@ class RowsQuadratic:
 
     def gradient(self, w: Array) -> Array:
         """Gradient of q at w, in two passes over X."""
-        a = self.X @ w if self.y is None else self.X @ w - self.y
+        a = times(self.X, w) if self.y is None else times(self.X, w) - self.y
         if self.centered:
             a -= np.average(a, weights=self.sample_weight)
         if self.sample_weight is not None:
             a *= self.sample_weight
-        return (2 / self.divisor * a) @ self.X
+        return transposed_times(self.X, 2 / self.divisor * a)
 
-    def _rows(self) -> tuple[Array, Array]:
-        """Rows (D, d) with q(w) = ||Dw - d||² / divisor; copies only where rows are shifted or weighted."""
-        X, y, s = self.X, np.zeros(len(self.X)) if self.y is None else self.y, self.sample_weight
+    def _rows(self) -> Iterator[tuple[Array, Array]]:
+        """Chunks of rows (D, d) with q(w) = ||Dw - d||² / divisor in all; copies only of rows that change."""
+        y, s = np.zeros(len(self.X)) if self.y is None else self.y, self.sample_weight
         if self.centered:
-            X, y = X - np.average(X, axis=0, weights=s), y - np.average(y, weights=s)
-        if s is not None:
-            X, y = X * np.sqrt(s)[:, None], y * np.sqrt(s)
-        return X, y
+            mean, y = column_means(self.X, s), y - np.average(y, weights=s)
+        for part, rows in chunks(self.X):
+            D, d = rows - mean if self.centered else rows, y[part]
+            if s is not None:
+                D, d = D * np.sqrt(s[part])[:, None], d * np.sqrt(s[part])
+            yield D, d
 
     @cached_property
     def _gram(self) -> Gram:
-        D, d = self._rows()
-        return D.T @ D / self.divisor, d @ D / self.divisor, float(d @ d / self.divisor)
+        n = self.X.shape[1]
+        matrix, linear, constant = np.zeros((n, n)), np.zeros(n), 0.0
+        for D, d in self._rows():
+            matrix += D.T @ D
+            linear += d @ D
+            constant += float(d @ d)
+        return matrix / self.divisor, linear / self.divisor, constant / self.divisor
 
     def gram(self) -> Gram:
         """(M, h, c) with q(w) = w'Mw - 2h'w + c."""
@@ -92,7 +101,7 @@ class RowsQuadratic:
     def _root(self) -> Root:
         root = _cholesky_root(self._gram)
         if root is None:
-            rows = np.column_stack(self._rows()) / np.sqrt(self.divisor)
+            rows = np.vstack([np.column_stack(part) for part in self._rows()]) / np.sqrt(self.divisor)
             if len(rows) > rows.shape[1]:
                 rows = scipy.linalg.qr(rows, mode="r", check_finite=False, overwrite_a=True)[0][: rows.shape[1]]
             root = rows[:, :-1], rows[:, -1]

@@ -12,6 +12,7 @@ from trackfolio._dinkelbach import largest_ratio, ratio_problem
 from trackfolio._expected_returns import given_returns
 from trackfolio._functions import Linear, RiskOf, Summand
 from trackfolio._position import Position
+from trackfolio._products import times
 from trackfolio._validation import Array, check_same_index, limit, refuse_non_finite
 from trackfolio.objectives import MaxRatio, MinRisk, Objective
 from trackfolio.problem import Problem
@@ -237,7 +238,7 @@ class MeanRisk(PortfolioEstimator):
             raise ValueError("score needs returns, but the fit was to a covariance: use predict(X) and a metric.")
         check_same_index(X, y)
         values, goal = self._validated(X, reset=False), self._goal
-        target = y if y is not None or self.benchmark_weights_ is None else values @ self.benchmark_weights_
+        target = y if y is not None or self.benchmark_weights_ is None else times(values, self.benchmark_weights_)
         relative = self._risk_is_active
         if target is None and (relative or self.tracking_penalty is not None):
             raise ValueError(f"This {type(self).__name__} requires y to be passed, but the target y is None.")

@@ -15,6 +15,7 @@ from trackfolio._paths import cumulated, drawdowns
 from trackfolio._portfolio_html import held_assets, period_text, portfolio_html
 from trackfolio._portfolio_input import benchmark_returns, returns_matrix
 from trackfolio._portfolio_summary import summary_table
+from trackfolio._products import times
 from trackfolio._validation import Array, asset_names, finite_per_asset
 from trackfolio.risks import Risk, StandardDeviation
 
@@ -106,7 +107,7 @@ class Portfolio(ArrayLike):
                 "_names": names,
                 "_dates": X.index if isinstance(X, pd.DataFrame) else None,
                 "_weights": w,
-                "_returns": values @ w,
+                "_returns": times(values, w),
                 "_benchmark": None,
                 "_benchmark_weights": None,
                 "_benchmark_name": None,
@@ -169,7 +170,7 @@ class Portfolio(ArrayLike):
         if y is not None:
             benchmark = self._checked_benchmark(y, "y")
         elif w is not None:
-            benchmark = {"_benchmark": self._X @ w, "_benchmark_name": None}
+            benchmark = {"_benchmark": times(self._X, w), "_benchmark_name": None}
         else:
             raise ValueError(
                 "relative_to needs a benchmark: its returns (y) or its weights "

@@ -7,6 +7,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from trackfolio._base import PortfolioEstimator, checked_risk
 from trackfolio._functions import RiskOf, Summand
+from trackfolio._products import times
 from trackfolio._validation import check_same_index
 from trackfolio.problem import Problem
 from trackfolio.risks import Risk, RootMeanSquare
@@ -212,7 +213,7 @@ class MinTrackingError(RegressorMixin, PortfolioEstimator):
             check_is_fitted(self)
             if self.benchmark_weights_ is None:
                 raise ValueError(f"This {type(self).__name__} requires y to be passed, but the target y is None.")
-            y = self._validated(X, reset=False) @ self.benchmark_weights_
+            y = times(self._validated(X, reset=False), self.benchmark_weights_)
         check_same_index(X, y)
         return float(super().score(X, y, sample_weight))
 

@@ -148,7 +148,7 @@ class BetaBounds(Constraint):
             raise ValueError(
                 "BetaBounds needs returns; with covariance='precomputed' use Exposure(betas, lower, upper)."
             )
-        betas = slope_on(active.y, active.rows, active.sample_weight)
+        betas = slope_on(active.y, active.double_rows, active.sample_weight)
         if betas is None:
             raise ValueError("BetaBounds is not defined: the benchmark's return is constant.")
         return Rows(

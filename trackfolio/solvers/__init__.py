@@ -22,6 +22,7 @@ from trackfolio.solution import Solution
 from trackfolio.solvers._base import Solver
 from trackfolio.solvers._conflict import conflicting_terms
 from trackfolio.solvers._multipliers import multipliers
+from trackfolio.solvers._unbounded import refuse_unbounded
 from trackfolio.solvers.conic import Conic
 from trackfolio.solvers.dense_qp import DenseQP
 from trackfolio.solvers.interior_point import InteriorPoint
@@ -118,6 +119,8 @@ def find(problem: Problem, solver: Solver | None = None) -> tuple[Solution, list
         if best.status == "optimal":
             break
         reasons.append(f"{found.solver}: {_shortfall(found)}")
+    if best is None or best.status != "optimal":
+        refuse_unbounded(problem, find)
     if best is None:
         terms = conflicting_terms(problem)
         if terms:

@@ -84,7 +84,7 @@ def restricted(program: Program, kept: Mask) -> Program:
 
 def _map_of(own: Map | None, kept: Mask) -> Map | None:
     if isinstance(own, Rows):
-        return Rows(np.ascontiguousarray(own.matrix[:, kept]), own.factor)
+        return own.columns(kept)
     if isinstance(own, SparseRows):
         return SparseRows(own.matrix[:, np.flatnonzero(kept)])
     if isinstance(own, Chosen):

@@ -11,37 +11,59 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
+from trackfolio._products import CHUNK, times, transposed_times
 from trackfolio._validation import Array
 
-# Rows of a tall matrix that are scaled at a time: large enough for BLAS, and small beside the matrix.
-_CHUNK = 8192
+Index = npt.NDArray[np.intp]
+
+# Matrices of fewer numbers than this are copied freely; of larger ones, what is at most this share.
+_COPIED, _SMALL_SHARE = 10_000_000, 0.25
 
 
 @dataclass(eq=False)
 class Rows:
-    """Rows of a dense matrix, such as returns, times a factor."""
+    """Rows of a dense matrix, such as returns, times a factor: all of them, or those of an index."""
 
     matrix: Array
     factor: float = 1.0
+    index: Index | None = None
 
     @property
     def size(self) -> int:
         """Number of arguments."""
-        return len(self.matrix)
+        return len(self.matrix if self.index is None else self.index)
 
     def apply(self, w: Array) -> Array:
         """Sw."""
-        product: Array = self.factor * (self.matrix @ w)
-        return product
+        product = self.factor * times(self.matrix, w)
+        return product if self.index is None else product[self.index]
 
     def adjoint(self, v: Array) -> Array:
         """S'v."""
-        product: Array = (self.factor * v) @ self.matrix
-        return product
+        v = self.factor * v
+        if self.index is not None:
+            spread = np.zeros(len(self.matrix))
+            spread[self.index] = v
+            v = spread
+        return transposed_times(self.matrix, v)
+
+    def chosen(self, which: Index | slice) -> "Rows":
+        """Some of the rows: a copy where it is small, in itself or beside the matrix."""
+        if isinstance(which, slice) and self.index is None:
+            return Rows(self.matrix[which], self.factor)
+        index = (np.arange(len(self.matrix)) if self.index is None else self.index)[which]
+        if len(index) * self.matrix.shape[1] > _COPIED and len(index) > _SMALL_SHARE * len(self.matrix):
+            return Rows(self.matrix, self.factor, index)
+        return Rows(np.asarray(self.matrix[index], dtype=np.float64), self.factor)
+
+    def columns(self, kept: npt.NDArray[np.bool_]) -> "Rows":
+        """The same of some columns."""
+        rows = slice(None) if self.index is None else self.index[:, None]
+        part = self.matrix[rows, np.flatnonzero(kept)]
+        return Rows(np.ascontiguousarray(part, dtype=np.float64), self.factor)
 
     @cached_property
-    def single(self) -> npt.NDArray[np.float32]:
-        """The matrix in single precision."""
+    def _single(self) -> npt.NDArray[np.float32]:
         return self.matrix.astype(np.float32)
 
     def gram(self, d: Array, *, roughly: bool = False) -> Array:
@@ -52,10 +74,12 @@ class Rows:
         root = self.factor * np.sqrt(d)
         matrix: Any = self.matrix
         if roughly:
-            matrix, root = self.single, root.astype(np.float32)
+            # Kept from one iteration to the next where that fills little memory.
+            matrix, root = self._single if matrix.size <= _COPIED else matrix, root.astype(np.float32)
         total = np.zeros((matrix.shape[1],) * 2)
-        for start in range(0, len(root), _CHUNK):
-            part = matrix[start : start + _CHUNK] * root[start : start + _CHUNK, None]
+        for start in range(0, len(root), CHUNK):
+            rows = slice(start, start + CHUNK) if self.index is None else self.index[start : start + CHUNK]
+            part = np.multiply(matrix[rows], root[start : start + CHUNK, None], dtype=root.dtype, casting="same_kind")
             total += part.T @ part
         return total
 
@@ -88,7 +112,7 @@ class SparseRows:
 class Chosen:
     """Weights of some assets, times a factor each."""
 
-    index: npt.NDArray[np.intp]
+    index: Index
     factor: Array
     n_assets: int
 

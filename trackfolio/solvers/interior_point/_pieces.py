@@ -27,7 +27,7 @@ import numpy.typing as npt
 from trackfolio._validation import Array
 from trackfolio.solvers.interior_point._maps import Map
 
-Indices = npt.NDArray[np.bool_] | npt.NDArray[np.intp]
+Indices = npt.NDArray[np.bool_] | npt.NDArray[np.intp] | slice
 
 
 @dataclass(eq=False)

@@ -5,8 +5,6 @@ Samples of tall data are tall themselves: each is solved from a smaller one, dow
 
 from dataclasses import replace
 
-import numpy as np
-
 from trackfolio.solvers.interior_point._method import Outcome
 from trackfolio.solvers.interior_point._near import Known, solve_near
 from trackfolio.solvers.interior_point._program import Program
@@ -42,5 +40,5 @@ def _sample(program: Program, tall: list[int]) -> Program:
     """The problem with some of the scenarios, evenly spread, each standing for several."""
     pieces = list(program.pieces)
     for b in tall:
-        pieces[b] = part(pieces[b], np.arange(0, len(pieces[b].offset), _EVERY), float(_EVERY))
+        pieces[b] = part(pieces[b], slice(None, None, _EVERY), float(_EVERY))
     return replace(program, pieces=pieces)

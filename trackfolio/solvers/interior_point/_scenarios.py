@@ -46,10 +46,10 @@ def settled_slopes(p: Pieces, kept: Chosen, at_upper: npt.NDArray[np.bool_]) -> 
     return slopes
 
 
-def part(p: Pieces, kept: Chosen, weight: float = 1.0) -> Pieces:
+def part(p: Pieces, kept: Chosen | slice, weight: float = 1.0) -> Pieces:
     """Some pieces of a sum, each counted with a weight."""
     assert isinstance(p.map, Rows), "only rows are chosen from"
-    return p.part(kept, Rows(p.map.matrix[kept], p.map.factor), weight)
+    return p.part(kept, p.map.chosen(kept), weight)
 
 
 def without_settled(program: Program, splits: dict[int, Split]) -> Program:

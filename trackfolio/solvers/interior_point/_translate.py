@@ -15,6 +15,7 @@ import scipy.sparse as sp
 
 from trackfolio._functions import AbsoluteSum, Limit, Linear, RiskOf
 from trackfolio._position import Position
+from trackfolio._products import transposed_times
 from trackfolio._quadratic import mean_diagonal
 from trackfolio._shape import Shape
 from trackfolio._validation import Array
@@ -222,7 +223,7 @@ class Translation:
             group, chain = self._path(position)
             return _Argument(None, 1.0, offset, {}, (group, "plus"), lambda _: partial(_slopes, chain, -1 / unit, keep))
         if shape.of == "pairs":
-            pairs = Pairs(position.rows, self.size / unit, keep)
+            pairs = Pairs(position.double_rows, self.size / unit, keep)
             offset = offset[keep] + shape.sign * pairs.of_series(np.broadcast_to(y, len(position.rows))) / unit
             return _Argument(
                 pairs,
@@ -236,7 +237,7 @@ class Translation:
         if shape.centre is not None:
             mean = self._scalar()
             scalars[mean] = -shape.sign
-            row = _Affine(self.size / unit * (shape.centre @ position.rows), {mean: -1.0})
+            row = _Affine(self.size / unit * transposed_times(position.rows, shape.centre), {mean: -1.0})
             self._equations.append((row, float(np.sum(shape.centre * y)) / unit))
         offset = (offset + shape.sign * y / unit)[keep]
         return _Argument(
