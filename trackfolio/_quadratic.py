@@ -21,6 +21,7 @@ from trackfolio._validation import Array
 
 Gram = tuple[Array, Array, float]
 Root = tuple[Array, Array]
+Factors = tuple[Array, Array, Array]
 
 
 class Quadratic(Protocol):
@@ -36,10 +37,28 @@ class Quadratic(Protocol):
         """(R, r) with q(w) = ||Rw - r||²."""
 
 
+def factors_of(quadratic: Quadratic) -> Factors | None:
+    """(U, d, r) with R = (U; diag(√d)), where the form has few factors; None where it has none."""
+    return quadratic.factored() if isinstance(quadratic, _Factored) else None
+
+
+def has_factors(quadratic: Quadratic) -> bool:
+    """Whether a form, or each summand of one, has few factors."""
+    if isinstance(quadratic, SumQuadratic):
+        return all(has_factors(q) for _, q in quadratic.summands)
+    return factors_of(quadratic) is not None
+
+
 def mean_diagonal(quadratic: Quadratic, size: float = 1.0) -> float:
     """Mean over the assets of q(size·e_i): what each asset alone would cost. It is the scale s of DESIGN.md."""
-    matrix, linear, constant = quadratic.gram()
-    squares = size**2 * float(np.mean(np.diagonal(matrix)))
+    parts = factors_of(quadratic)
+    if parts is None:
+        matrix, linear, constant = quadratic.gram()
+        diagonal = np.diagonal(matrix)
+    else:  # without the matrix
+        U, d, r = parts
+        diagonal, linear, constant = np.sum(U**2, axis=0) + d, _pull(U, d, r), float(r @ r)
+    squares = size**2 * float(np.mean(diagonal))
     # Where every asset is the benchmark but for rounding, differences are no unit to measure a gap in.
     rounding = 1e4 * np.finfo(float).eps * (squares + constant)
     return max(squares - 2 * size * float(np.mean(linear)) + constant, rounding)
@@ -160,8 +179,34 @@ class MatrixQuadratic:
         return root[:, : self.n_assets], root @ self.reference
 
 
+def _pull(U: Array, d: Array, r: Array) -> Array:
+    """R'r for R = (U; diag(√d))."""
+    k = len(U)
+    return np.asarray(r[:k] @ U + np.sqrt(d) * r[k:])
+
+
+class _Factored:
+    """A form with factors, of which gram and root follow."""
+
+    def factored(self) -> Factors:
+        """(U, d, r) with R = (U; diag(√d))."""
+        raise NotImplementedError
+
+    def gram(self) -> Gram:
+        """(M, h, c) with q(w) = w'Mw - 2h'w + c."""
+        U, d, r = self.factored()
+        matrix = U.T @ U
+        matrix[np.diag_indices(len(d))] += d
+        return matrix, _pull(U, d, r), float(r @ r)
+
+    def root(self) -> Root:
+        """(R, r) with q(w) = ||Rw - r||²: one row a factor and one an asset."""
+        U, d, r = self.factored()
+        return np.vstack([U, np.diag(np.sqrt(d))]), r
+
+
 @dataclass(frozen=True)
-class FactorQuadratic:
+class FactorQuadratic(_Factored):
     """q(w) = ||Lz||² + Σ d_i z_i² with z = (w, 0) - reference: K factors, specific variances d."""
 
     loadings: Array
@@ -179,22 +224,16 @@ class FactorQuadratic:
         z = _difference(w, self.reference)
         return (2 * (self.loadings.T @ (self.loadings @ z) + self.specific * z))[: self.n_assets]
 
-    def gram(self) -> Gram:
-        """(M, h, c) with q(w) = w'Mw - 2h'w + c."""
-        n = self.n_assets
-        matrix = self.loadings[:, :n].T @ self.loadings[:, :n]
-        matrix[np.diag_indices(n)] += self.specific[:n]
-        at_zero = np.zeros(n)
-        return matrix, -self.gradient(at_zero) / 2, self.value(at_zero)
-
-    def root(self) -> Root:
-        """(R, r) with q(w) = ||Rw - r||²: one row a factor and one an asset."""
-        root = np.vstack([self.loadings, np.diag(np.sqrt(self.specific))])
-        return root[:, : self.n_assets], root @ self.reference
+    def factored(self) -> Factors:
+        """(U, d, r) with R = (U; diag(√d)); what a benchmark has of its own is a row of zeros."""
+        n, k = self.n_assets, len(self.reference) - self.n_assets
+        own = np.sqrt(self.specific) * self.reference
+        U = np.vstack([self.loadings[:, :n], np.zeros((k, n))])
+        return U, self.specific[:n], np.concatenate([self.loadings @ self.reference, own[n:], own[:n]])
 
 
 @dataclass(frozen=True)
-class DiagonalQuadratic:
+class DiagonalQuadratic(_Factored):
     """q(w) = Σ c_i (w_i - m_i)²."""
 
     coefficients: Array
@@ -204,15 +243,9 @@ class DiagonalQuadratic:
         """Gradient of q at w."""
         return 2 * self.coefficients * (w - self.centre)
 
-    def gram(self) -> Gram:
-        """(M, h, c) with q(w) = w'Mw - 2h'w + c."""
-        pull = self.coefficients * self.centre
-        return np.diag(self.coefficients), pull, float(pull @ self.centre)
-
-    def root(self) -> Root:
-        """(R, r) with q(w) = ||Rw - r||²."""
-        root = np.sqrt(self.coefficients)
-        return np.diag(root), root * self.centre
+    def factored(self) -> Factors:
+        """(U, d, r) with R = (U; diag(√d)): no factors."""
+        return np.zeros((0, len(self.centre))), self.coefficients, np.sqrt(self.coefficients) * self.centre
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from trackfolio.solvers.interior_point import InteriorPoint
 
 __all__ = ["REGISTRY", "Conic", "DenseQP", "InteriorPoint", "Solver", "choose", "solve"]
 
-#: The fastest first; the first whose needs the terms meet is taken.
+#: The fastest first; the first whose needs the terms meet is taken, of those that are not slow for the problem.
 REGISTRY: tuple[type[Solver], ...] = (DenseQP, InteriorPoint, Conic)
 
 # Weights that break a limit by more than this are not returned, with or without a warning.
@@ -45,7 +45,7 @@ def choose(problem: Problem, solver: Solver | None = None) -> list[Solver]:
             raise UnsupportedProblemError(
                 f"No solver can take this problem: {'; '.join(candidates[-1].lacking(problem))}."
             )
-        return able
+        return sorted(able, key=lambda candidate: candidate.is_slow_for(problem))
     if not isinstance(solver, Solver):
         raise TypeError(f"solver must be None or a solver such as trackfolio.solvers.Conic(), got {solver!r}.")
     lacking = solver.lacking(problem)

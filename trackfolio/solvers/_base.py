@@ -35,6 +35,10 @@ class Solver(Term):
                 sentences.append(f"{name} ({type(term).__name__}) offers no {' or '.join(needs)}")
         return sentences
 
+    def is_slow_for(self, problem: Problem) -> bool:
+        """Whether others that can take the problem are tried first."""
+        return False
+
     def solve(self, problem: Problem) -> Solution:
         """Weights and multipliers of the declared objective; `SolverFailure` where there are none."""
         raise NotImplementedError

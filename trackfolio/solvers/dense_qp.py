@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from trackfolio._quadratic import has_factors
 from trackfolio._validation import Array
 from trackfolio.exceptions import InfeasibleError, SolverFailure
 from trackfolio.problem import Problem
@@ -16,6 +17,8 @@ from trackfolio.solvers._base import Solver
 from trackfolio.solvers._fold import FoldedLimits, fold
 
 _ROUGH, _TIGHT = 1e-7, 1e-11
+# Matrices of this size in factor form are faster by the interior point that keeps the factors.
+_LARGE = 500
 
 
 class DenseQP(Solver):
@@ -51,6 +54,10 @@ class DenseQP(Solver):
     def __init__(self, tolerance: float = 1e-8, max_iter: int = 250) -> None:
         self.tolerance = tolerance
         self.max_iter = max_iter
+
+    def is_slow_for(self, problem: Problem) -> bool:
+        """Whether the matrix is large and has few factors, which this solver multiplies out."""
+        return problem.quadratic is not None and problem.n_assets >= _LARGE and has_factors(problem.quadratic)
 
     def solve(self, problem: Problem) -> Solution:
         """Solve by an active set, with an interior point where that does not settle."""

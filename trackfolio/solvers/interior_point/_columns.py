@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from trackfolio._validation import Array
 from trackfolio.solvers.interior_point._cone import Cone
+from trackfolio.solvers.interior_point._factored import Factored
 from trackfolio.solvers.interior_point._maps import Chosen, Map, Rows, SparseRows
 from trackfolio.solvers.interior_point._pieces import Pieces, PiecesState
 from trackfolio.solvers.interior_point._program import Point, Program
@@ -75,7 +76,7 @@ def restricted(program: Program, kept: Mask) -> Program:
         n_assets=int(kept.sum()),
         cost=program.cost[columns],
         A=program.A[:, columns],
-        quadratic=None if program.quadratic is None else program.quadratic[np.ix_(kept, kept)],
+        quadratic=_matrix_of(program.quadratic, kept),
         pieces=[_pieces_of(p, maps[id(p.map)], kept) for p in program.pieces],
         cones=[_cone_of(cone, kept) for cone in program.cones],
         limits=[(row[columns], bound) for row, bound in program.limits],
@@ -98,7 +99,16 @@ def _pieces_of(p: Pieces, own: Map | None, kept: Mask) -> Pieces:
 
 
 def _cone_of(cone: Cone, kept: Mask) -> Cone:
-    return cone if cone.local is not None else replace(cone, matrix=cone.matrix[:, kept])
+    if cone.local is not None:
+        return cone
+    R = cone.matrix
+    return replace(cone, matrix=R.columns(kept) if isinstance(R, Factored) else R[:, kept])
+
+
+def _matrix_of(P: Array | Factored | None, kept: Mask) -> Array | Factored | None:
+    if P is None or isinstance(P, Factored):
+        return None if P is None else P.columns(kept)
+    return P[np.ix_(kept, kept)]
 
 
 def expanded(program: Program, point: Point, kept: Mask) -> tuple[Point, Array]:

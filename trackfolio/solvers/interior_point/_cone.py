@@ -11,34 +11,52 @@ cone costs Newton's method no more than two products with R.
 """
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
 from trackfolio._validation import Array
 from trackfolio.exceptions import SolverFailure
+from trackfolio.solvers.interior_point._factored import Factored
 
 
 @dataclass(eq=False)
 class Cone:
     """Data: R acts on the weights, or, where it is a vector, on a group of local variables, entry by entry.
 
-    The head is ``scalars'τ + constant``.
+    It may be the root of a matrix in factor form. The head is ``scalars'τ + constant``.
     """
 
-    matrix: Array
+    matrix: Array | Factored
     offset: Array
     constant: float = 0.0
     scalars: dict[int, float] = field(default_factory=dict)
     local: int | None = None
 
-    def __post_init__(self) -> None:
-        """R'R, once for all iterations."""
-        self.gram = self.matrix.T @ self.matrix if self.local is None else None
+    @cached_property
+    def gram(self) -> Array:
+        """R'R."""
+        return self.matrix.dense if isinstance(self.matrix, Factored) else self.matrix.T @ self.matrix
+
+    @property
+    def of_local(self) -> Array:
+        """The vector R of a cone of local variables."""
+        assert isinstance(self.matrix, np.ndarray), "factors are of weights"
+        return self.matrix
 
     def linear(self, x: Array, scalars: Array) -> Array:
         """Vx, x being the weights or the local variables."""
-        tail = self.matrix @ x if self.local is None else self.matrix * x
+        if self.local is not None:
+            tail = self.of_local * x
+        else:
+            tail = self.matrix.root_times(x) if isinstance(self.matrix, Factored) else self.matrix @ x
         return np.concatenate([[sum(c * scalars[j] for j, c in self.scalars.items())], tail])
+
+    def transposed(self, z: Array) -> Array:
+        """R'z, for the weights or the local variables."""
+        if self.local is not None:
+            return self.of_local * z
+        return self.matrix.root_transposed(z) if isinstance(self.matrix, Factored) else z @ self.matrix
 
     @property
     def constants(self) -> Array:

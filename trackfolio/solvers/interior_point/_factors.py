@@ -1,6 +1,6 @@
 r"""Factorisations of Newton's matrix, whose large block, that of the weights, is positive definite.
 
-.. math:: K = \begin{pmatrix} H & B' \\ B & C \end{pmatrix}, \qquad H = LL', \quad Y = L^{-1}B', \quad S = C - Y'Y:
+.. math:: K = \begin{pmatrix} H & B' \\ B & C \end{pmatrix}, \qquad Z = H^{-1}B', \quad S = C - BZ:
 
 half of the work of a factorisation that looks for pivots, as few unknowns are not weights.
 """
@@ -13,41 +13,51 @@ import scipy.linalg
 from trackfolio._validation import Array
 
 
-class Factors(Protocol):
-    """Factors of a symmetric matrix, of which the first unknowns are the weights."""
-
-    def __init__(self, matrix: Array, shift: Array, n_assets: int) -> None:
-        """Factors of the matrix with a shifted diagonal, or `numpy.linalg.LinAlgError` where there are none."""
+class Inverse(Protocol):
+    """Factors of a matrix."""
 
     def solve(self, right: Array) -> Array:
-        """Solution for one right-hand side."""
+        """Solution for one right-hand side, or for several, a column each."""
 
 
-class Bordered:
-    """Cholesky factors of the block of the weights, and pivoted ones of what is left for all others."""
+class Cholesky:
+    """LL' = H + diag(shift)."""
 
-    def __init__(self, matrix: Array, shift: Array, n_assets: int) -> None:
-        self.n = n = n_assets
-        self.L, info = scipy.linalg.lapack.dpotrf(_shifted(matrix[:n, :n], shift[:n]), lower=1, clean=0, overwrite_a=1)
+    def __init__(self, matrix: Array, shift: Array) -> None:
+        self.L, info = scipy.linalg.lapack.dpotrf(_shifted(matrix, shift), lower=1, clean=0, overwrite_a=1)
         if info != 0:
             raise np.linalg.LinAlgError("the block of the weights is not positive definite")
-        self.Y = self._forward(matrix[n:, :n].T)
-        self.rest = Pivoted(matrix[n:, n:] - self.Y.T @ self.Y, shift[n:], 0)
-
-    def _forward(self, right: Array, trans: int = 0) -> Array:
-        return np.asarray(scipy.linalg.lapack.dtrtrs(self.L, right, lower=1, trans=trans)[0])
 
     def solve(self, right: Array) -> Array:
-        """Solution for one right-hand side."""
-        u = self._forward(right[: self.n])
-        v = self.rest.solve(right[self.n :] - u @ self.Y)
-        return np.concatenate([self._forward(u - self.Y @ v, trans=1), v])
+        """Solution for one right-hand side, or for several, a column each."""
+        return np.asarray(scipy.linalg.lapack.dpotrs(self.L, right, lower=1)[0])
+
+
+class Woodbury:
+    """Inverse of diag(d) + U' diag(s) U."""
+
+    def __init__(self, d: Array, U: Array, s: Array) -> None:
+        if not (d > 0).all():
+            raise np.linalg.LinAlgError("the diagonal is not positive")
+        kept = s > 0
+        self.d, U = d[:, None], U[kept]
+        self.scaled = U / d  # UΔ
+        inner = U @ self.scaled.T
+        self.inner = Cholesky(inner, 1 / s[kept]) if len(U) else None
+
+    def solve(self, right: Array) -> Array:
+        """Solution for one right-hand side, or for several, a column each."""
+        b = right.reshape(len(right), -1)
+        x = b / self.d
+        if self.inner is not None:
+            x -= self.scaled.T @ self.inner.solve(self.scaled @ b)
+        return x.reshape(right.shape)
 
 
 class Pivoted:
     """LU factors."""
 
-    def __init__(self, matrix: Array, shift: Array, n_assets: int) -> None:
+    def __init__(self, matrix: Array, shift: Array) -> None:
         *self.factors, info = scipy.linalg.lapack.dgetrf(_shifted(matrix, shift), overwrite_a=1)
         if info != 0:
             raise np.linalg.LinAlgError("the matrix is singular")
@@ -55,6 +65,22 @@ class Pivoted:
     def solve(self, right: Array) -> Array:
         """Solution for one right-hand side."""
         return np.asarray(scipy.linalg.lapack.dgetrs(*self.factors, right)[0])
+
+
+class Bordered:
+    """Factors of H, and pivoted ones of what is left for all other unknowns; the strip is (B, C)."""
+
+    def __init__(self, block: Inverse, strip: Array, shift: Array) -> None:
+        n = strip.shape[1] - len(strip)
+        self.n, self.block, self.B = n, block, strip[:, :n]
+        self.Z = block.solve(self.B.T)
+        self.rest = Pivoted(strip[:, n:] - self.B @ self.Z, shift)
+
+    def solve(self, right: Array) -> Array:
+        """Solution for one right-hand side."""
+        x = self.block.solve(right[: self.n])
+        v = self.rest.solve(right[self.n :] - self.B @ x)
+        return np.concatenate([x - self.Z @ v, v])
 
 
 def _shifted(matrix: Array, shift: Array) -> Array:

@@ -5,8 +5,11 @@ from typing import Any
 import numpy as np
 
 from trackfolio._functions import AbsoluteSum, Limit, Linear, RiskOf
+from trackfolio._quadratic import Quadratic, factors_of
 from trackfolio._shape import Shape
+from trackfolio._validation import Array
 from trackfolio.problem import Problem
+from trackfolio.solvers.interior_point._factored import Factored
 
 
 def unsuited(problem: Problem) -> list[str]:
@@ -64,6 +67,18 @@ def is_square(f: Any) -> bool:
 def _is_mixed(f: Any) -> bool:
     shape = shape_of(f)
     return shape is not None and shape.curvature is not None and bool(np.isfinite(shape.upper).all())
+
+
+def form_of(quadratic: Quadratic) -> Array | Factored:
+    """Matrix of a quadratic form, in factor form where it has one."""
+    parts = factors_of(quadratic)
+    return quadratic.gram()[0] if parts is None else Factored(parts[0], parts[1])
+
+
+def root_of(quadratic: Quadratic) -> tuple[Array | Factored, Array]:
+    """(R, r) with q(w) = ||Rw - r||²."""
+    parts = factors_of(quadratic)
+    return quadratic.root() if parts is None else (Factored(parts[0], parts[1]), parts[2])
 
 
 def is_single(limit: Limit) -> bool:

@@ -56,6 +56,10 @@ class Rows:
             return Rows(self.matrix, self.factor, index)
         return Rows(np.asarray(self.matrix[index], dtype=np.float64), self.factor)
 
+    def few_rows(self) -> tuple[Array, float]:
+        """The rows as a matrix, where they are few, and their factor."""
+        return (self.matrix if self.index is None else self.matrix[self.index]), self.factor
+
     def columns(self, kept: npt.NDArray[np.bool_]) -> "Rows":
         """The same of some columns."""
         rows = slice(None) if self.index is None else self.index[:, None]
@@ -102,6 +106,10 @@ class SparseRows:
     def adjoint(self, v: Array) -> Array:
         """S'v."""
         return np.asarray(self.matrix.T @ v)
+
+    def few_rows(self) -> tuple[Array, float]:
+        """The rows as a dense matrix, where they are few, and their factor."""
+        return self.matrix.toarray(), 1.0
 
     def gram(self, d: Array, *, roughly: bool = False) -> Array:
         """S' diag(d) S."""

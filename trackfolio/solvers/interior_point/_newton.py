@@ -16,19 +16,15 @@ import scipy.linalg
 
 from trackfolio._validation import Array
 from trackfolio.exceptions import SolverFailure
+from trackfolio.solvers.interior_point._blocks import Dense, block_of
 from trackfolio.solvers.interior_point._cone import ConeNewton, mirrored
-from trackfolio.solvers.interior_point._factors import Bordered, Factors, Pivoted
+from trackfolio.solvers.interior_point._factors import Bordered, Inverse, Pivoted
 from trackfolio.solvers.interior_point._maps import Map, Rows
 from trackfolio.solvers.interior_point._pieces import PiecesNewton
 from trackfolio.solvers.interior_point._program import Point, Program, Residuals, local_transpose
 
-# Factorisations that are tried, with what each diagonal entry is shifted by at least.
-_WAYS: tuple[tuple[type[Factors], float], ...] = (
-    (Bordered, 1e-13),
-    (Pivoted, 1e-13),
-    (Pivoted, 1e-10),
-    (Pivoted, 1e-7),
-)
+# Factorisations that are tried: whether by the block of the weights, and the least shift of each diagonal entry.
+_WAYS = ((True, 1e-13), (False, 1e-13), (False, 1e-10), (False, 1e-7))
 # From so many assets on the first of them is the faster one.
 _MANY = 150
 # Solutions of linear systems are refined so often, up to this relative error; another way is tried above that one.
@@ -48,30 +44,32 @@ class Newton:
         self.of_limit = self.n_x + len(program.b)
         self.of_cone = self.of_limit + len(program.limits)
         self.size = self.of_cone + len(program.cones)
-        self.way = int(program.n_assets < _MANY)
-        self.factors: Factors | None = None
+        self.block = block_of(program)
+        self.way = int(program.n_assets < _MANY and isinstance(self.block, Dense))
+        self.factors: Inverse | None = None
         self._assemble()
         self._eliminate()
 
     def _assemble(self) -> None:
+        """The block of the weights, and the strip of the rows of K below it."""
         n, n_x, program = self.program.n_assets, self.n_x, self.program
-        K = np.zeros((self.size, self.size))
+        self.strip = np.zeros((self.size - n, self.size))
         if program.quadratic is not None:
-            K[:n, :n] += program.quadratic
+            self.block.add_matrix(program.quadratic)
         self.main = [np.zeros(size) for size in program.groups]
         self.off = [np.zeros(max(size - 1, 1)) for size in program.groups]  # LAPACK wants one at least
         self.cross = [np.zeros((size, self.size)) for size in program.groups]
-        K[n_x : self.of_limit, :n_x] = program.A
+        self.strip[n_x - n : self.of_limit - n, :n_x] = program.A
         for k, (p, _) in enumerate(program.limits):
-            K[self.of_limit + k, :n_x] += p
-            K[self.of_limit + k, self.of_limit + k] -= self.point.slacks[k] / self.point.prices[k]
-        self._add_pieces(K)
+            row = self.of_limit + k
+            self.strip[row - n, :n_x] += p
+            self.strip[row - n, row] -= self.point.slacks[k] / self.point.prices[k]
+        self._add_pieces()
         for j, cone in enumerate(self.cones):
-            self._add_cone(K, j, cone)
-        K[:n_x, n_x:] = K[n_x:, :n_x].T
-        self.K = K
+            self._add_cone(j, cone)
+        self.strip[: n_x - n, n_x:] = self.strip[n_x - n :, n:n_x].T
 
-    def _add_pieces(self, K: Array) -> None:
+    def _add_pieces(self) -> None:
         n, n_x, program = self.program.n_assets, self.n_x, self.program
         # Sums on the same rows, such as tails of two levels, share one product.
         shared: dict[int, tuple[Map, Array]] = {}
@@ -84,18 +82,17 @@ class Newton:
                 pulled = np.zeros(n_x)
                 program.pull(p, D, pulled, program.no_locals())
                 for j, c in p.scalars.items():
-                    K[n + j, :n_x] += c * pulled
-                    K[:n, n + j] += c * pulled[:n]
+                    self.strip[j, :n_x] += c * pulled
             if p.local is not None:
                 self._add_local(newton)
             if p.price is not None:
                 row, local = self.of_limit + p.price, program.no_locals()
-                program.pull(p, D * newton.e, K[row, :n_x], local)
-                K[row, row] += newton.limit_curvature()
+                program.pull(p, D * newton.e, self.strip[row - n, :n_x], local)
+                self.strip[row - n, row] += newton.limit_curvature()
                 for cross, v in zip(self.cross, local, strict=True):
                     cross[:, row] += v
         for own, D in shared.values():
-            K[:n, :n] += own.gram(D, roughly=self.roughly)
+            self.block.add_gram(own, D, roughly=self.roughly)
 
     def _add_local(self, newton: PiecesNewton) -> None:
         p, D, n = newton.pieces, newton.D, self.program.n_assets
@@ -112,34 +109,45 @@ class Newton:
             rows = (p.sign * p.map.factor * D)[:, None] * p.map.matrix
             self.cross[group][:, :n] += local_transpose(rows, how)
 
-    def _add_cone(self, K: Array, j: int, newton: ConeNewton) -> None:
+    def _add_cone(self, j: int, newton: ConeNewton) -> None:
         n, n_x, cone = self.program.n_assets, self.n_x, self.program.cones[j]
         weight, row, local = newton.eta**-2, self.of_cone + j, self.program.no_locals()
-        head = [n + i for i in cone.scalars]
-        K[np.ix_(head, head)] -= weight * np.outer(list(cone.scalars.values()), list(cone.scalars.values()))
+        head, coefficients = list(cone.scalars), np.array(list(cone.scalars.values()))
+        self.strip[np.ix_(head, [n + i for i in head])] -= weight * np.outer(coefficients, coefficients)
         if cone.local is None:
-            K[:n, :n] += weight * cone.gram
+            self.block.add_cone(cone, weight)
         else:
-            self.main[cone.local] += weight * cone.matrix**2
+            self.main[cone.local] += weight * cone.of_local**2
         # The part of rank one is far larger than all else: kept apart, it costs no digits.
-        self.program.cone_pull(cone, newton.q, K[row, :n_x], local)
-        K[row, row] -= newton.eta**2 / 2
+        self.program.cone_pull(cone, newton.q, self.strip[row - n, :n_x], local)
+        self.strip[row - n, row] -= newton.eta**2 / 2
         for cross, v in zip(self.cross, local, strict=True):
             cross[:, row] += v
 
     def _eliminate(self) -> None:
         """Take the local variables out of the matrix."""
-        self.solved_cross = []
+        n, self.solved_cross = self.program.n_assets, []
         for main, off, cross in zip(self.main, self.off, self.cross, strict=True):
             solved = self._tridiagonal(main, off, cross)
             self.solved_cross.append(solved)
-            self.K -= cross.T @ solved
+            assert isinstance(self.block, Dense), "local variables fill the block of the weights"
+            self.block.matrix -= cross[:, :n].T @ solved[:, :n]
+            self.strip -= cross[:, n:].T @ solved
 
-    def _factors(self, kind: type[Factors], shift: float) -> Factors:
+    def _factors(self, by_block: bool, shift: float) -> Inverse:
         """Factors of K, shifted towards one that is safely regular: below by what rounding may have taken away."""
-        size = shift * (1 + 1e-2 * np.abs(np.diagonal(self.K)))
+        n = self.program.n_assets
+        diagonal = np.concatenate([self.block.diagonal(), np.diagonal(self.strip[:, n:])])
+        size = shift * (1 + 1e-2 * np.abs(diagonal))
         size[self.n_x :] *= -1
-        return kind(self.K, size, self.program.n_assets)
+        if by_block:
+            return Bordered(self.block.inverse(size[:n]), self.strip, size[n:])
+        return Pivoted(np.block([[self.block.dense(), self.strip[:, :n].T], [self.strip]]), size)
+
+    def _times(self, x: Array) -> Array:
+        """Kx."""
+        n = self.program.n_assets
+        return np.concatenate([self.block.times(x[:n]) + x[n:] @ self.strip[:, :n], self.strip @ x])
 
     @staticmethod
     def _tridiagonal(main: Array, off: Array, right: Array) -> Array:
@@ -162,7 +170,7 @@ class Newton:
             x, missed, error = np.zeros(self.size), right, size
             for _ in range(1 + _REFINEMENTS):
                 better = x + self.factors.solve(missed)
-                still = right - self.K @ better
+                still = right - self._times(better)
                 less = _norm(still)
                 if not less < 0.5 * error:
                     break

@@ -16,6 +16,7 @@ import numpy as np
 
 from trackfolio._validation import Array
 from trackfolio.solvers.interior_point._cone import Cone
+from trackfolio.solvers.interior_point._factored import Factored
 from trackfolio.solvers.interior_point._pieces import Pieces, PiecesState
 
 
@@ -27,7 +28,7 @@ class Program:
     cost: Array
     A: Array
     b: Array
-    quadratic: Array | None = None
+    quadratic: Array | Factored | None = None
     pieces: list[Pieces] = field(default_factory=list)
     cones: list[Cone] = field(default_factory=list)
     limits: list[tuple[Array, float]] = field(default_factory=list)
@@ -68,9 +69,9 @@ class Program:
         for j, c in cone.scalars.items():
             x[n + j] += c * z[0]
         if cone.local is None:
-            x[:n] += z[1:] @ cone.matrix
+            x[:n] += cone.transposed(z[1:])
         else:
-            local[cone.local] += cone.matrix * z[1:]
+            local[cone.local] += cone.transposed(z[1:])
 
     def pulled(self, point: "Point") -> tuple[Array, list[Array]]:
         """Left-hand side of stationarity without the cost, for a point or for a step: with respect to x and locals."""

@@ -22,7 +22,8 @@ from trackfolio._validation import Array
 from trackfolio.problem import Problem
 from trackfolio.solution import Solution
 from trackfolio.solvers.interior_point._cone import Cone
-from trackfolio.solvers.interior_point._forms import is_root, is_single, shape_of
+from trackfolio.solvers.interior_point._factored import Factored, added, scaled
+from trackfolio.solvers.interior_point._forms import form_of, is_root, is_single, root_of, shape_of
 from trackfolio.solvers.interior_point._maps import Chosen, Map, Pairs, Rows, SparseRows
 from trackfolio.solvers.interior_point._pieces import Pieces
 from trackfolio.solvers.interior_point._program import Point, Program
@@ -66,7 +67,7 @@ class Translation:
         self._cost, self._n_scalars = _Affine(np.zeros(n)), 0
         self._equations: list[tuple[_Affine, float]] = []
         self._limits: list[tuple[_Affine, float]] = []
-        self._quadratic: Array | None = None
+        self._quadratic: Array | Factored | None = None
         self._pieces: list[Pieces] = []
         self._cones: list[Cone] = []
         self._groups: list[int] = []
@@ -186,10 +187,9 @@ class Translation:
         shape = shape_of(f)
         if shape is not None:
             return self._add_shape(f, shape, c, None)
-        matrix, linear, _ = f.quadratic.gram()
-        added = 2 * c * self.size**2 * matrix
-        self._quadratic = added if self._quadratic is None else self._quadratic + added
-        self._cost.weights -= 2 * c * self.size * linear
+        own, matrix = self._quadratic, scaled(form_of(f.quadratic), 2 * c * self.size**2)
+        self._quadratic = matrix if own is None else added(own, matrix)
+        self._cost.weights += c * self.size * f.quadratic.gradient(np.zeros(self.problem.n_assets))
         return _no_pull
 
     def _add_shape(self, f: RiskOf, shape: Shape, c: float, limit: int | None) -> Pull:
@@ -253,8 +253,9 @@ class Translation:
         """Cone that holds factor times the function (its root, if it is a square) below a scalar, or below 1."""
         number, constant, shape = len(self._cones), 0.0 if head else 1.0, shape_of(f)
         if shape is None:
-            R, r = f.quadratic.root()
-            self._cones.append(Cone(factor * self.size * R, factor * r, constant, head))
+            R, r = root_of(f.quadratic)
+            R = scaled(R, (factor * self.size) ** 2) if isinstance(R, Factored) else factor * self.size * R
+            self._cones.append(Cone(R, factor * r, constant, head))
             return number, lambda point: -factor * point.cones[number][1][1:]
         assert shape.curvature is not None, "roots are of squares"
         unit, keep = self._unit(f.position), shape.upper > shape.lower

@@ -1,0 +1,167 @@
+r"""The block of the weights in Newton's matrix, H = P + Σ E'DE + Σ V'W⁻²V: dense, or in factor form.
+
+Where all that the problem knows of the assets is a diagonal and few rows (factors of a covariance, few periods), H
+is :math:`\operatorname{diag}(d) + U'\operatorname{diag}(s)U`, and systems with it are solved in O(N k²) for k rows:
+
+.. math:: H^{-1} = \Delta - \Delta U'(\operatorname{diag}(1/s) + U\Delta U')^{-1}U\Delta, \qquad
+    \Delta = \operatorname{diag}(1/d).
+"""
+
+from typing import Protocol
+
+import numpy as np
+
+from trackfolio._validation import Array
+from trackfolio.solvers.interior_point._cone import Cone
+from trackfolio.solvers.interior_point._factored import Factored
+from trackfolio.solvers.interior_point._factors import Cholesky, Inverse, Woodbury
+from trackfolio.solvers.interior_point._maps import Chosen, Map, Pairs
+from trackfolio.solvers.interior_point._program import Program
+
+# From so many assets on, factor form is used, for at most so many rows an asset.
+_MANY, _ROWS = 300, 0.25
+
+
+class Block(Protocol):
+    """The block of the weights, to which terms are added one by one."""
+
+    def add_matrix(self, P: Array | Factored) -> None:
+        """Add the matrix of the objective."""
+
+    def add_gram(self, own: Map, d: Array, *, roughly: bool) -> None:
+        """Add S' diag(d) S of a map S."""
+
+    def add_cone(self, cone: Cone, weight: float) -> None:
+        """Add the weighted R'R of a cone."""
+
+    def times(self, x: Array) -> Array:
+        """Hx."""
+
+    def diagonal(self) -> Array:
+        """Diagonal of H."""
+
+    def dense(self) -> Array:
+        """H."""
+
+    def inverse(self, shift: Array) -> Inverse:
+        """Factors of H with a shifted diagonal, or `numpy.linalg.LinAlgError` where there are none."""
+
+
+def block_of(program: Program) -> Block:
+    """In factor form where all terms allow it, and where that pays."""
+    return Thin(program.n_assets) if _is_thin(program) else Dense(program.n_assets)
+
+
+def _is_thin(program: Program) -> bool:
+    if program.n_assets < _MANY or program.groups or isinstance(program.quadratic, np.ndarray):
+        return False
+    rank = 0 if program.quadratic is None else len(program.quadratic.factors)
+    for p in program.pieces:
+        if isinstance(p.map, Pairs):
+            return False
+        rank += 0 if isinstance(p.map, Chosen) or p.map is None else p.map.size
+    for cone in program.cones:
+        rank += len(cone.matrix.factors if isinstance(cone.matrix, Factored) else cone.matrix)
+    return rank <= _ROWS * program.n_assets
+
+
+class Dense:
+    """All entries."""
+
+    def __init__(self, n_assets: int) -> None:
+        self.matrix = np.zeros((n_assets, n_assets))
+
+    def add_matrix(self, P: Array | Factored) -> None:
+        """Add the matrix of the objective."""
+        self.matrix += P.dense if isinstance(P, Factored) else P
+
+    def add_gram(self, own: Map, d: Array, *, roughly: bool) -> None:
+        """Add S' diag(d) S of a map S."""
+        if isinstance(own, Chosen):
+            self.matrix[own.index, own.index] += own.factor**2 * d
+        else:
+            self.matrix += own.gram(d, roughly=roughly)
+
+    def add_cone(self, cone: Cone, weight: float) -> None:
+        """Add the weighted R'R of a cone."""
+        self.matrix += weight * cone.gram
+
+    def times(self, x: Array) -> Array:
+        """Hx."""
+        return np.asarray(self.matrix @ x)
+
+    def diagonal(self) -> Array:
+        """Diagonal of H."""
+        return np.diagonal(self.matrix)
+
+    def dense(self) -> Array:
+        """H."""
+        return self.matrix
+
+    def inverse(self, shift: Array) -> Inverse:
+        """Cholesky factors of H with a shifted diagonal."""
+        return Cholesky(self.matrix, shift)
+
+
+class Thin:
+    """A diagonal, and few rows with a weight each."""
+
+    def __init__(self, n_assets: int) -> None:
+        self.d = np.zeros(n_assets)
+        self._rows: list[Array] = []
+        self._weights: list[Array] = []
+
+    def add_matrix(self, P: Array | Factored) -> None:
+        """Add the matrix of the objective."""
+        assert isinstance(P, Factored), "a dense matrix is no part of a thin block"
+        self._add(P.factors, np.ones(len(P.factors)))
+        self.d += P.diagonal
+
+    def add_gram(self, own: Map, d: Array, *, roughly: bool) -> None:
+        """Add S' diag(d) S of a map S."""
+        if isinstance(own, Chosen):
+            self.d[own.index] += own.factor**2 * d
+        else:
+            assert not isinstance(own, Pairs), "pairs are no part of a thin block"
+            rows, factor = own.few_rows()
+            self._add(rows, factor**2 * d)
+
+    def add_cone(self, cone: Cone, weight: float) -> None:
+        """Add the weighted R'R of a cone."""
+        if isinstance(cone.matrix, Factored):
+            self._add(cone.matrix.factors, np.full(len(cone.matrix.factors), weight))
+            self.d += weight * cone.matrix.diagonal
+        else:
+            self._add(cone.matrix, np.full(len(cone.matrix), weight))
+
+    def _add(self, rows: Array, weights: Array) -> None:
+        self._rows.append(rows)
+        self._weights.append(weights)
+
+    @property
+    def _all_rows(self) -> tuple[Array, Array]:
+        if len(self._rows) != 1:
+            self._rows = [np.vstack([np.zeros((0, len(self.d))), *self._rows])]
+            self._weights = [np.concatenate([np.zeros(0), *self._weights])]
+        return self._rows[0], self._weights[0]
+
+    def times(self, x: Array) -> Array:
+        """Hx."""
+        U, s = self._all_rows
+        return np.asarray(self.d * x + (s * (U @ x)) @ U)
+
+    def diagonal(self) -> Array:
+        """Diagonal of H."""
+        U, s = self._all_rows
+        return np.asarray(self.d + s @ U**2)
+
+    def dense(self) -> Array:
+        """H."""
+        U, s = self._all_rows
+        H: Array = (U.T * s) @ U
+        H[np.diag_indices(len(H))] += self.d
+        return H
+
+    def inverse(self, shift: Array) -> Inverse:
+        """H⁻¹ by the formula of Woodbury, with a shifted diagonal."""
+        return Woodbury(self.d + shift, *self._all_rows)
