@@ -1,5 +1,6 @@
 """Choice of a solver, refusals, fall-backs, conflicts, and agreement over random problems."""
 
+import re
 import warnings
 
 import cvxpy as cp
@@ -9,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from trackfolio import MinTrackingError
+from trackfolio import MeanRisk, MinTrackingError
 from trackfolio._functions import Minorant
 from trackfolio.constraints import (
     ActiveBounds,
@@ -33,7 +34,8 @@ from trackfolio.exceptions import (
     SolverFallbackWarning,
     UnsupportedProblemError,
 )
-from trackfolio.risks import Huber, Risk, RootMeanSquare, StandardDeviation, Variance
+from trackfolio.objectives import MaxReturn
+from trackfolio.risks import CVaR, Huber, Risk, RootMeanSquare, StandardDeviation, Variance, WorstRealization
 from trackfolio.solution import Solution
 from trackfolio.solvers import REGISTRY, Conic, DenseQP
 from trackfolio.testing import check_constraint, check_risk, check_solver
@@ -42,10 +44,11 @@ from .conftest import simulate
 
 
 def subclasses(cls):
-    """All public classes below one, wherever they are defined in the package."""
+    """All public classes below one, wherever they are defined in the package's public parts."""
     found = {sub for child in cls.__subclasses__() for sub in {child, *subclasses(child)}}
+    public = re.compile(r"trackfolio\.[a-z]")
     return sorted(
-        (c for c in found if c.__module__.startswith("trackfolio.") and not c.__name__.startswith("_")),
+        (c for c in found if public.match(c.__module__) and not c.__name__.startswith("_")),
         key=lambda c: c.__name__,
     )
 
@@ -285,3 +288,21 @@ def test_both_solvers_agree_and_nothing_feasible_is_better(case):
     for share in (0.01, 0.3, 1.0):
         mixture = (1 - share) * weights + share * inside
         assert model.risk.value(X @ mixture - y) >= solution.objective - 1e-12
+
+
+def test_conflicts_of_limits_on_functions_are_told_without_the_general_solver(monkeypatch):
+    from trackfolio.solvers import _conflict, conic
+
+    X, y = simulate(8, 300)
+    least = MeanRisk(CVaR()).fit(X).solution_.objective
+    nearest = MinTrackingError().fit(X, y).solution_.objective
+    for module, name in ((conic.Conic, "_by_clarabel"), (_conflict, "_cone_feasible")):
+        monkeypatch.setattr(module, name, lambda *_: pytest.fail("the general solver was called"))
+    limits = [("tail", CVaR() <= 0.99 * least), ("worst", WorstRealization() <= 1.0)]
+    with pytest.raises(InfeasibleError) as caught:
+        MeanRisk(objective=MaxReturn(), constraints=limits).fit(X)
+    assert "tail" in str(caught.value)
+    assert "worst" not in str(caught.value)
+    assert f"The smallest reachable tail is {least:.6g}" in str(caught.value)
+    with pytest.raises(InfeasibleError, match="max_tracking_error"):
+        MeanRisk(CVaR(), max_tracking_error=0.99 * nearest).fit(X, y)

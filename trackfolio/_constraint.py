@@ -50,6 +50,17 @@ class Constraint(Term):
     """
 
 
+class GivenLimits(Constraint):
+    """Limits as they are given."""
+
+    def __init__(self, given: Any) -> None:
+        self.given = given
+
+    def limits(self, problem: Any) -> Any:
+        """The limits."""
+        return self.given
+
+
 def checked_rows(rows: Any, name: str, n_assets: int) -> Rows:
     """Rows as arrays of matching shapes, or an error that names the constraint."""
     A, lower, upper = rows

@@ -5,7 +5,7 @@ import time
 
 import numpy as np
 
-from trackfolio._constraint import Constraint
+from trackfolio._constraint import GivenLimits
 from trackfolio._functions import Function, Limit, Summand
 from trackfolio._validation import Array
 from trackfolio.exceptions import InfeasibleError, UnboundedError
@@ -81,7 +81,7 @@ def _any_gain(
     except UnboundedError:
         limits = [Limit([(1.0, risk)], factor * least_risk) for factor in (10.0, 1e3, 1e6)]
         bounded = (
-            dataclasses.replace(most_gain, constraints=[*problem.constraints, ("most_risk", _Given([limit]))])
+            dataclasses.replace(most_gain, constraints=[*problem.constraints, ("most_risk", GivenLimits([limit]))])
             for limit in limits
         )
         # A gain without end becomes positive sooner or later.
@@ -95,17 +95,6 @@ def _any_gain(
             f"and penalty; the most is {gain(found.weights):.4g} per period. Use MinRisk or MaxUtility."
         )
     return found
-
-
-class _Given(Constraint):
-    """Limits as they are given."""
-
-    def __init__(self, given: list[Limit]) -> None:
-        self.given = given
-
-    def limits(self, problem: Problem) -> list[Limit]:
-        """The limits."""
-        return self.given
 
 
 def _as_ratio(

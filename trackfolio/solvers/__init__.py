@@ -107,12 +107,12 @@ def find(problem: Problem, solver: Solver | None = None) -> tuple[Solution, list
         try:
             found = _certified(problem, candidate)
         except InfeasibleError:
-            terms = conflicting_terms(problem)
-            if terms:
-                raise InfeasibleError(_conflict_message(problem, terms)) from None
+            refuse_conflicts(problem)
             reasons.append(f"{type(candidate).__name__}: reported conflicting limits where there are none")
             continue
         except SolverFailure as error:
+            if not reasons:  # before others try in vain
+                refuse_conflicts(problem)
             reasons.append(f"{type(candidate).__name__}: {error}")
             continue
         best = found if best is None or abs(found.gap) < abs(best.gap) else best
@@ -122,13 +122,26 @@ def find(problem: Problem, solver: Solver | None = None) -> tuple[Solution, list
     if best is None or best.status != "optimal":
         refuse_unbounded(problem, find)
     if best is None:
-        terms = conflicting_terms(problem)
-        if terms:
-            raise InfeasibleError(_conflict_message(problem, terms))
         raise SolverFailure(
             f"No solver found weights ({'; '.join(reasons)}). Check the scale of the data and loosen tight limits."
         )
     return dataclasses.replace(best, seconds=time.perf_counter() - start), reasons
+
+
+def refuse_conflicts(problem: Problem) -> None:
+    """Raise `InfeasibleError` where limits contradict one another, with a set of which none can be spared."""
+    terms = conflicting_terms(problem, _minimum)
+    if terms:
+        raise InfeasibleError(_conflict_message(problem, terms)) from None
+
+
+def _minimum(problem: Problem) -> Solution | None:
+    """Solution by the fastest solver, if it is proven."""
+    try:
+        found = _certified(problem, choose(problem)[0])
+    except OptimizationError:
+        return None
+    return found if found.status == "optimal" else None
 
 
 def _certified(problem: Problem, solver: Solver) -> Solution:

@@ -2,32 +2,45 @@
 
 import dataclasses
 import warnings
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import scipy.optimize
 import scipy.sparse as sp
 
 from trackfolio._cone_form import cone_form
+from trackfolio._constraint import GivenLimits
+from trackfolio._functions import Summand
 from trackfolio.problem import Problem
+from trackfolio.solution import Solution
+from trackfolio.solvers._unbounded import boxed
+
+# Least values above a limit by no more than this, in its own scale, do not contradict it.
+_TOLERANCE = 1e-9
 
 
-def conflicting_terms(problem: Problem) -> list[str]:
+#: A proven solution of a problem whose limits can be kept, or None.
+Minimise = Callable[[Problem], Solution | None]
+
+
+def conflicting_terms(problem: Problem, minimise: Minimise) -> list[str]:
     """Names of limits that no weights satisfy together, none to spare; empty where there are such weights.
 
     A deletion filter (Chinneck 2008): each limit is left out in turn, for good if the others still contradict one
     another.
     """
     names = ["budget", "min_weights", "max_weights", *(name for name, _ in problem.constraints)]
-    if _feasible(problem, names):
+    if _feasible(problem, names, minimise):
         return []
     for name in list(names):
         rest = [other for other in names if other != name]
-        if not _feasible(problem, rest):
+        if not _feasible(problem, rest, minimise):
             names = rest
     return names
 
 
-def _feasible(problem: Problem, names: list[str]) -> bool:
+def _feasible(problem: Problem, names: list[str], minimise: Minimise) -> bool:
     """Whether some weights satisfy the limits of these names."""
     n = problem.n_assets
     part = dataclasses.replace(
@@ -37,8 +50,33 @@ def _feasible(problem: Problem, names: list[str]) -> bool:
         budget=problem.budget if "budget" in names else (-np.inf, np.inf),
         constraints=[(name, term) for name, term in problem.constraints if name in names],
     )
-    linear = not part.limits and not any(part.other_terms())
-    return _linear_feasible(part) if linear else _cone_feasible(part)
+    if any(part.other_terms()):
+        return _cone_feasible(part)
+    if not part.limits:
+        return _linear_feasible(part)
+    decided = _one_by_one(boxed(part), minimise)
+    return _cone_feasible(part) if decided is None else decided
+
+
+def _one_by_one(problem: Problem, minimise: Minimise) -> bool | None:
+    """Whether limits on functions can be kept: the least value of each is compared with it, and the next one added.
+
+    None where that is left open.
+    """
+    kept: list[tuple[str, Any]] = [(name, term) for name, term in problem.constraints if name not in problem.limits]
+    linear = dataclasses.replace(problem, constraints=kept)
+    if not _linear_feasible(linear):
+        return False
+    for name, limits in problem.limits.items():
+        for i, limit in enumerate(limits):
+            objective = [Summand(f"{name}__{j}", c, f) for j, (c, f) in enumerate(limit.summands)]
+            least = minimise(dataclasses.replace(problem, objective=objective, constraints=kept))
+            if least is None:
+                return None
+            if least.lower_bound > limit.bound + _TOLERANCE * limit.scale(problem.unit):
+                return False
+            kept = [*kept, (f"{name}-{i}", GivenLimits([limit]))]
+    return True
 
 
 def _linear_feasible(problem: Problem) -> bool:
