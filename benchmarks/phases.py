@@ -16,7 +16,7 @@ from benchmarks.problems import Case
 # counts without the other listed ones that it calls, so the parts add up to the whole.
 PHASES = {
     "validation": (
-        "trackfolio._base:PortfolioEstimator._position",
+        "trackfolio._base:PortfolioEstimator._positions",
         "trackfolio._base:per_asset",
     ),
     "Gram matrix": ("trackfolio._quadratic:RowsQuadratic.gram",),
@@ -69,20 +69,25 @@ def time_phases(case: Case, repetitions: int) -> dict[str, Any]:
     """Median seconds of each phase of `MinTrackingError().fit`, and what was not found to be timed."""
     from trackfolio import MinTrackingError
 
+    return phases_of(lambda: MinTrackingError().fit(case.X, case.y), PHASES, repetitions)
+
+
+def phases_of(call: Callable[[], Any], phases: dict[str, tuple[str, ...]], repetitions: int) -> dict[str, Any]:
+    """Median seconds of each phase of a call, after one that does not count, and what was not found to be timed."""
     watch = Stopwatch()
-    with _watched(watch) as missing:
-        MinTrackingError().fit(case.X, case.y)
-        runs = [watch.time(lambda: MinTrackingError().fit(case.X, case.y)) for _ in range(repetitions)]
-    seconds = {phase: float(np.median([run.get(phase, 0.0) for run in runs])) for phase in (*PHASES, REST)}
+    with _watched(watch, phases) as missing:
+        call()
+        runs = [watch.time(call) for _ in range(repetitions)]
+    seconds = {phase: float(np.median([run.get(phase, 0.0) for run in runs])) for phase in (*phases, REST)}
     total = float(np.median([sum(run.values()) for run in runs]))
     return {"seconds": seconds, "total": total, "missing": missing}
 
 
 @contextmanager
-def _watched(watch: Stopwatch) -> Iterator[list[str]]:
+def _watched(watch: Stopwatch, phases: dict[str, tuple[str, ...]]) -> Iterator[list[str]]:
     """Put the stopwatch around all listed functions for a while; yields those that are not there."""
     missing, patched = [], []
-    for phase, places in PHASES.items():
+    for phase, places in phases.items():
         for place in places:
             try:
                 owner, name = _resolve(place)
