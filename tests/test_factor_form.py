@@ -10,7 +10,7 @@ from sklearn.decomposition import FactorAnalysis
 from trackfolio import MeanRisk, MinTrackingError
 from trackfolio.constraints import Exposure, MaxActiveShare, MaxTurnover, RiskLimit
 from trackfolio.costs import L2, TransactionCost
-from trackfolio.objectives import MaxReturn, MaxUtility
+from trackfolio.objectives import MaxRatio, MaxReturn, MaxUtility
 from trackfolio.risks import CVaR, RootMeanSquare, SemiVariance, StandardDeviation, Variance
 from trackfolio.solvers import Conic, DenseQP, InteriorPoint, choose
 from trackfolio.solvers.interior_point import _blocks
@@ -129,3 +129,31 @@ def test_many_assets_with_factors_go_to_the_solver_that_keeps_them():
     assert (found.solver, found.status) == ("InteriorPoint", "optimal")
     few = model.set_params(benchmark_weights=np.full(50, 1 / 50)).make_problem(X[:, :50])
     assert isinstance(choose(few)[0], DenseQP)
+
+
+@pytest.mark.parametrize("goal", [MaxReturn(), MaxRatio(), MaxUtility(2.0)], ids=repr)
+def test_assets_leave_roots_of_factors(goal):
+    """A root keeps the rows of assets that left: what the benchmark holds of them is part of the distance."""
+    rng = np.random.default_rng(1)
+    X = 0.004 * rng.normal(size=(400, 5)) @ rng.normal(size=(5, 80)) + 0.01 * rng.normal(size=(400, 80)) + 0.001
+    covariance, weights = FactorAnalysis(5, random_state=0), np.full(80, 1 / 80)
+    limit = RiskLimit(StandardDeviation(covariance), 0.002, active=True)
+    model = MeanRisk(StandardDeviation(covariance), goal, benchmark_weights=weights, constraints=[limit])
+    ours, theirs = (model.set_params(solver=s).fit(X).solution_ for s in (InteriorPoint(), Conic()))
+    assert ours.status == "optimal"
+    assert_allclose(ours.objective, theirs.objective, rtol=1e-6)
+    P = Factored(rng.random((2, 5)), rng.random(5))
+    some, x, z = P.columns(np.array([True, False, True, True, False])), rng.random(3), rng.random(7)
+    R = np.vstack([P.factors, np.diag(np.sqrt(P.diagonal))])[:, [0, 2, 3]]
+    assert_allclose(some.root_times(x), R @ x)
+    assert_allclose(some.root_transposed(z), R.T @ z)
+    again = some.columns(np.array([False, True, True]))
+    assert_allclose(again.root_times(x[1:]), R[:, 1:] @ x[1:])
+
+
+def test_a_block_without_other_unknowns_is_solved_in_silence(capfd, few_are_many):
+    X, _ = simulate(N, 60, 2)
+    model = MinTrackingError(StandardDeviation(FACTORS), benchmark_weights=np.full(N, 1 / N), budget=(0.9, 1.1))
+    model.set_params(constraints=[MaxTurnover(0.3)], solver=InteriorPoint())
+    assert model.fit(X, previous_weights=np.eye(N)[0]).solution_.status == "optimal"
+    assert capfd.readouterr().out == ""

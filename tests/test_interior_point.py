@@ -12,7 +12,7 @@ from trackfolio.constraints import (
     MaxLeverage,
     RiskLimit,
 )
-from trackfolio.exceptions import SolverFallbackWarning
+from trackfolio.exceptions import SolverFailure, SolverFallbackWarning
 from trackfolio.objectives import MaxRatio, MaxUtility
 from trackfolio.risks import (
     AverageDrawdown,
@@ -37,6 +37,8 @@ from trackfolio.solvers import Conic, InteriorPoint, choose
 from trackfolio.solvers.interior_point import _threads
 from trackfolio.solvers.interior_point._cone import ConeNewton, divide, jordan, longest
 from trackfolio.solvers.interior_point._maps import Chosen, Pairs, Rows, SparseRows
+from trackfolio.solvers.interior_point._method import solve_program
+from trackfolio.solvers.interior_point._program import Residuals
 from trackfolio.solvers.interior_point._translate import Translation
 
 from .conftest import find_by, simulate
@@ -313,3 +315,20 @@ def test_limits_of_equal_sides_are_equations(market):
     assert_allclose(solution.weights[0], 0.2, atol=1e-12)
     other = dataclasses.replace(problem, lower=np.where(np.arange(8) == 0, 0.2 - 1e-7, 0.0))
     assert_allclose(find_by(other, InteriorPoint())[0].objective, solution.objective, rtol=1e-5)
+
+
+def test_points_that_are_not_numbers_are_seen():
+    """Python's max passes over a nan that is not its first argument."""
+    X, y = simulate(8, 120, 4)
+    equal, tilt = np.full(8, 1 / 8), np.cos(np.arange(8.0))
+    limits = [
+        Exposure(tilt, lower=tilt @ equal + 0.05),
+        RiskLimit(RootMeanSquare(), 1.02 * RootMeanSquare().value(X @ equal)),
+    ]
+    problem = MeanRisk(Huber(0.01), max_tracking_error=0.01, constraints=limits).make_problem(X, y)
+    program = Translation(problem).program
+    point = solve_program(program, 1e-3, 100).point
+    point.cones[0][1][:] = np.nan
+    assert np.isnan(Residuals.at(program, point).dual)
+    with pytest.raises(SolverFailure, match="no step from the first point is finite"):
+        solve_program(program, 1e-12, 100, point)

@@ -7,10 +7,11 @@ import pytest
 from numpy.testing import assert_allclose
 
 from trackfolio import MeanRisk, MinTrackingError, _products
+from trackfolio._position import Position
 from trackfolio.objectives import MaxReturn
 from trackfolio.risks import CVaR, MeanAbsoluteDeviation, SemiVariance, StandardDeviation, WorstRealization
-from trackfolio.solvers import Conic
-from trackfolio.solvers.interior_point import _maps
+from trackfolio.solvers import Conic, InteriorPoint
+from trackfolio.solvers.interior_point import _maps, _sample
 
 from .conftest import simulate
 
@@ -75,3 +76,37 @@ def test_a_fit_needs_half_of_the_memory_again(model, kind, all_is_large, monkeyp
     series = 20 * 8 * len(X)
     assert peak <= 0.5 * X.nbytes + series
     assert model.solution_.gap <= 1e-8
+
+
+@pytest.mark.parametrize("benchmark", [True, False])
+def test_roots_of_tall_data_need_no_copy(benchmark, all_is_large, monkeypatch):
+    monkeypatch.setattr(_products, "CHUNK", 1024)
+    X, y = simulate(30, 40_000, 1)
+    position = Position(X, y if benchmark else None)
+    tracemalloc.start()
+    try:
+        R, r = position.second_moment.root()
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak <= 0.2 * X.nbytes
+    w = np.full(30, 1 / 30)
+    assert_allclose(np.sum((R @ w - r) ** 2), np.mean(position.returns(w) ** 2), rtol=1e-12)
+
+
+def test_a_sample_that_cannot_keep_the_limits_is_not_believed(monkeypatch):
+    X, _ = simulate(10, 9000, 1)
+    X[:: _sample._EVERY] *= 10.0
+    least = MeanRisk(CVaR(0.95), solver=InteriorPoint()).fit(X).solution_.objective
+    found = MeanRisk(CVaR(), MaxReturn(), constraints=[CVaR(0.95) <= 1.05 * least]).fit(X).solution_
+    assert found.solver == "InteriorPoint"
+    assert found.status == "optimal"
+    assert found.iterations <= 100
+
+
+@pytest.mark.parametrize("risk", [StandardDeviation(), SemiVariance()], ids=repr)
+@pytest.mark.parametrize("n", [49, 250])
+def test_weights_that_sum_to_one_are_no_repetitions(risk, n):
+    X, _ = simulate(5, n)
+    with pytest.raises(ValueError, match="multiply weights that sum to 1 by the number of periods"):
+        MeanRisk(risk).fit(X, sample_weight=np.full(n, 1 / n))

@@ -35,7 +35,16 @@ from trackfolio.exceptions import (
     UnsupportedProblemError,
 )
 from trackfolio.objectives import MaxReturn
-from trackfolio.risks import CVaR, Huber, Risk, RootMeanSquare, StandardDeviation, Variance, WorstRealization
+from trackfolio.risks import (
+    CVaR,
+    Huber,
+    MeanAbsoluteDeviation,
+    Risk,
+    RootMeanSquare,
+    StandardDeviation,
+    Variance,
+    WorstRealization,
+)
 from trackfolio.solution import Solution
 from trackfolio.solvers import REGISTRY, Conic, DenseQP
 from trackfolio.testing import check_constraint, check_risk, check_solver
@@ -306,3 +315,35 @@ def test_conflicts_of_limits_on_functions_are_told_without_the_general_solver(mo
     assert f"The smallest reachable tail is {least:.6g}" in str(caught.value)
     with pytest.raises(InfeasibleError, match="max_tracking_error"):
         MeanRisk(CVaR(), max_tracking_error=0.99 * nearest).fit(X, y)
+
+
+def test_large_weights_are_not_weights_without_end():
+    """The least distance needs a weight of 30000 in an asset of tiny returns: nothing is unbounded, nor in conflict."""
+    X = 0.01 * np.random.default_rng(0).normal(size=(100, 4))
+    X[:, 0] *= 1e-5
+    y = 3e4 * X[:, 0] + 0.5 * X[:, 1] + 1e-3 * np.random.default_rng(1).normal(size=100)
+    free = {"budget": (-np.inf, np.inf), "min_weights": None, "max_weights": None}
+    for risk in (StandardDeviation(), RootMeanSquare()):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            model = MinTrackingError(risk, solver=DenseQP(), **free).fit(X, y)
+        assert abs(model.weights_[0]) > 1e4
+    apart = [
+        ("low", LinearConstraint([[0, 1.0, 1, 0]], lower=2)),
+        ("high", LinearConstraint([[0, 1.0, 1, 0]], upper=1)),
+        ("near", RiskLimit(MeanAbsoluteDeviation(), 0.02, active=True)),
+    ]
+    for order in (apart, apart[::-1]):
+        with pytest.raises(InfeasibleError) as caught:
+            MinTrackingError(CVaR(0.9), constraints=order, **free).fit(X, y)
+        assert "low" in str(caught.value)
+        assert "high" in str(caught.value)
+        assert "near" not in str(caught.value)
+
+
+def test_what_the_budget_and_the_bounds_contradict_is_blamed_alone(market):
+    X, _ = market
+    limits = [("tail", CVaR(0.9) <= 1e-5), ("trades", MaxTurnover(0.3))]
+    with pytest.raises(InfeasibleError, match="tail") as caught:
+        MeanRisk(constraints=limits).fit(X, previous_weights=np.full(8, 1 / 8))
+    assert "trades" not in str(caught.value)

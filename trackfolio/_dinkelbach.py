@@ -11,7 +11,7 @@ from trackfolio._validation import Array
 from trackfolio.exceptions import InfeasibleError, UnboundedError
 from trackfolio.problem import Problem
 from trackfolio.solution import Certificate, Solution
-from trackfolio.solvers import Solver, find, report
+from trackfolio.solvers import Solver, choose, find, report
 
 _MOST_STEPS = 50
 
@@ -31,7 +31,8 @@ def largest_ratio(problem: Problem, risk: Function, losses: list[Summand], solve
     start = time.perf_counter()
     gain = _Gain(losses)
     least, _ = find(dataclasses.replace(problem, objective=[Summand("objective__risk", 1.0, risk)]), solver)
-    least_risk = least.lower_bound if np.isfinite(least.lower_bound) else least.objective
+    proven = np.isfinite(least.lower_bound)
+    least_risk = least.lower_bound if proven else least.objective
     if least_risk <= 1e-9 * risk.scale(problem.unit):
         raise InfeasibleError(
             f"MaxRatio is not defined: the least risk within the limits is {least.objective:.4g}, but it must be "
@@ -58,7 +59,8 @@ def largest_ratio(problem: Problem, risk: Function, losses: list[Summand], solve
             break
     if reached < ratio:  # by rounding, or where the step is inaccurate: the one before is better, by the same proof
         best, reached = better, ratio
-    result = _as_ratio(found, best, ratio, reached, risk.value(best.weights), least_risk)
+    tolerance = choose(problem, solver)[0].tolerance
+    result = _as_ratio(found, best, ratio, reached, risk.value(best.weights), least_risk if proven else 0.0, tolerance)
     report(result, reasons)
     return dataclasses.replace(result, iterations=iterations, seconds=time.perf_counter() - start)
 
@@ -98,12 +100,15 @@ def _any_gain(
 
 
 def _as_ratio(
-    found: Solution, best: Solution, ratio: float, reached: float, risk: float, least_risk: float
+    found: Solution, best: Solution, ratio: float, reached: float, risk: float, least_risk: float, tolerance: float
 ) -> Solution:
-    """The best weights, with the proof of the last step in terms of the ratio: minus the ratio is what is minimised."""
+    """The best weights, with the proof of the last step in terms of the ratio: minus the ratio is what is minimised.
+
+    Without a least risk above 0 that is proven, nothing is.
+    """
     proof = found.certificate
     assert proof is not None
-    bound = min(-(ratio + max(-proof.lower_bound, 0.0) / least_risk), -reached)
+    bound = min(-(ratio + max(-proof.lower_bound, 0.0) / least_risk), -reached) if least_risk > 0 else -np.inf
     certificate: Certificate = dataclasses.replace(
         proof,
         objective=-reached,
@@ -112,4 +117,7 @@ def _as_ratio(
         primal_violation=best.primal_violation,
     )
     multipliers = {name: value / risk for name, value in found.multipliers.items()}
-    return dataclasses.replace(found, weights=best.weights, certificate=certificate, multipliers=multipliers)
+    status = found.status if certificate.gap <= tolerance else "inaccurate"
+    return dataclasses.replace(
+        found, weights=best.weights, certificate=certificate, multipliers=multipliers, status=status
+    )

@@ -134,13 +134,14 @@ _SAFE_PIVOT = 1e-6
 def _cholesky_root(gram: Gram) -> Root | None:
     """(R, r) from (M, h, c), or None where rounding would be seen in it."""
     matrix, linear, constant = gram
-    joint = np.block([[matrix, linear[:, None]], [linear, constant]])
+    alone = constant == 0  # no benchmark: r is 0
+    joint = matrix if alone else np.block([[matrix, linear[:, None]], [linear, constant]])
     if not (np.diagonal(joint) > 0).all():
         return None
     root, info = scipy.linalg.lapack.dpotrf(joint.T, lower=0)
     if info != 0 or (np.diagonal(root) ** 2 < _SAFE_PIVOT * np.diagonal(joint)).any():
         return None
-    return root[:, :-1], root[:, -1]
+    return (root, np.zeros(len(root))) if alone else (root[:, :-1], root[:, -1])
 
 
 def _difference(w: Array, reference: Array) -> Array:

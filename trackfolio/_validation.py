@@ -156,10 +156,10 @@ def finite_per_asset(value: Any, names: Sequence[str], what: str) -> Array:
 
 def degrees_of_freedom(total: float) -> float:
     """Denominator of a sample variance: number of periods (repetitions counted) less one, which must be positive."""
-    if total <= 1:
+    if total <= 1 + 1e-9:  # weights that were normalised have a sum of 1 but for rounding
         raise ValueError(
-            f"A variance needs more than one period: got {total:g} (n_samples=1, or sample weights with so "
-            "small a sum)."
+            f"A variance needs more than one period: got {total:g} (n_samples=1, or sample weights of so small a sum: "
+            "they are repetitions; multiply weights that sum to 1 by the number of periods)."
         )
     return total - 1
 

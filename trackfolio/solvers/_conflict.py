@@ -14,7 +14,7 @@ from trackfolio._constraint import GivenLimits
 from trackfolio._functions import Summand
 from trackfolio.problem import Problem
 from trackfolio.solution import Solution
-from trackfolio.solvers._unbounded import boxed
+from trackfolio.solvers._unbounded import boxed, is_at_end
 
 # Least values above a limit by no more than this, in its own scale, do not contradict it.
 _TOLERANCE = 1e-9
@@ -30,10 +30,12 @@ def conflicting_terms(problem: Problem, minimise: Minimise) -> list[str]:
     A deletion filter (Chinneck 2008): each limit is left out in turn, for good if the others still contradict one
     another.
     """
-    names = ["budget", "min_weights", "max_weights", *(name for name, _ in problem.constraints)]
+    own = ["budget", "min_weights", "max_weights"]
+    names = [*own, *(name for name, _ in problem.constraints)]
     if _feasible(problem, names, minimise):
         return []
-    for name in list(names):
+    # Constraints first: what contradicts the budget and the bounds alone is blamed alone.
+    for name in [*names[len(own) :], *own]:
         rest = [other for other in names if other != name]
         if not _feasible(problem, rest, minimise):
             names = rest
@@ -54,7 +56,7 @@ def _feasible(problem: Problem, names: list[str], minimise: Minimise) -> bool:
         return _cone_feasible(part)
     if not part.limits:
         return _linear_feasible(part)
-    decided = _one_by_one(boxed(part), minimise)
+    decided = _one_by_one(part, minimise)
     return _cone_feasible(part) if decided is None else decided
 
 
@@ -64,18 +66,19 @@ def _one_by_one(problem: Problem, minimise: Minimise) -> bool | None:
     None where that is left open.
     """
     kept: list[tuple[str, Any]] = [(name, term) for name, term in problem.constraints if name not in problem.limits]
+    box = boxed(problem)
     linear = dataclasses.replace(problem, constraints=kept)
     if not _linear_feasible(linear):
         return False
     for name, limits in problem.limits.items():
         for i, limit in enumerate(limits):
             objective = [Summand(f"{name}__{j}", c, f) for j, (c, f) in enumerate(limit.summands)]
-            least = minimise(dataclasses.replace(problem, objective=objective, constraints=kept))
+            least = minimise(dataclasses.replace(box, objective=objective, constraints=kept))
             if least is None:
                 return None
             if least.lower_bound > limit.bound + _TOLERANCE * limit.scale(problem.unit):
-                return False
-            kept = [*kept, (f"{name}-{i}", GivenLimits([limit]))]
+                return None if is_at_end(problem, least.weights) else False
+            kept = [*kept, (f"{name}[{i}]", GivenLimits([limit]))]
     return True
 
 

@@ -8,13 +8,25 @@ import numpy.typing as npt
 
 from trackfolio._validation import Array
 
+Index = npt.NDArray[np.intp]
+
 
 @dataclass(eq=False)
 class Factored:
-    """Few factors and a diagonal."""
+    """Few factors and a diagonal.
+
+    A root has one row an asset below its factors. Without some of the assets it keeps their rows, which have an offset:
+    `places` are then those of the others.
+    """
 
     factors: Array
     diagonal: Array
+    places: Index | None = None
+    n_rows: int = 0
+
+    def __post_init__(self) -> None:
+        """Number of rows of the root's diagonal part."""
+        self.n_rows = self.n_rows or len(self.diagonal)
 
     @cached_property
     def dense(self) -> Array:
@@ -33,16 +45,20 @@ class Factored:
 
     def columns(self, kept: npt.NDArray[np.bool_]) -> "Factored":
         """The same of some assets."""
-        return Factored(self.factors[:, kept], self.diagonal[kept])
+        places = np.flatnonzero(kept) if self.places is None else self.places[kept]
+        return Factored(self.factors[:, kept], self.diagonal[kept], places, self.n_rows)
 
     def root_times(self, x: Array) -> Array:
         """Rx, with P = R'R."""
-        return np.concatenate([self.factors @ x, self._roots * x])
+        below = np.zeros(self.n_rows)
+        below[slice(None) if self.places is None else self.places] = self._roots * x
+        return np.concatenate([self.factors @ x, below])
 
     def root_transposed(self, z: Array) -> Array:
         """R'z."""
         k = len(self.factors)
-        return np.asarray(z[:k] @ self.factors + self._roots * z[k:])
+        below = z[k:] if self.places is None else z[k:][self.places]
+        return np.asarray(z[:k] @ self.factors + self._roots * below)
 
 
 def scaled(P: Array | Factored, c: float) -> Array | Factored:

@@ -55,16 +55,19 @@ class Woodbury:
 
 
 class Pivoted:
-    """LU factors."""
+    """LU factors; of no unknowns, none."""
 
     def __init__(self, matrix: Array, shift: Array) -> None:
+        self.factors: list[Array] = []
+        if not len(matrix):
+            return
         *self.factors, info = scipy.linalg.lapack.dgetrf(_shifted(matrix, shift), overwrite_a=1)
         if info != 0:
             raise np.linalg.LinAlgError("the matrix is singular")
 
     def solve(self, right: Array) -> Array:
         """Solution for one right-hand side."""
-        return np.asarray(scipy.linalg.lapack.dgetrs(*self.factors, right)[0])
+        return np.asarray(scipy.linalg.lapack.dgetrs(*self.factors, right)[0]) if self.factors else right
 
 
 class Bordered:

@@ -40,7 +40,7 @@ def solve_program(program: Program, tolerance: float, max_iter: int, start: Poin
     best, since, steps = Outcome(point, 0, np.inf), 0, 0
     while True:
         missing = Residuals.at(program, point)
-        miss = max(0.1 * missing.primal, 0.1 * missing.dual, point.complementarity)
+        miss = float(np.max([0.1 * missing.primal, 0.1 * missing.dual, point.complementarity]))
         if not np.isfinite(miss):
             break
         since = 0 if miss < 0.5 * best.miss else since + 1

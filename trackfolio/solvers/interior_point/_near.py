@@ -13,14 +13,13 @@ from typing import Self
 import numpy as np
 
 from trackfolio._validation import Array
-from trackfolio.exceptions import SolverFailure
 from trackfolio.solution import Solution
 from trackfolio.solvers.interior_point._columns import MANY, MOST_KEPT, Mask, can_leave
 from trackfolio.solvers.interior_point._method import Outcome
 from trackfolio.solvers.interior_point._pieces import Pieces
 from trackfolio.solvers.interior_point._program import Point, Program
 from trackfolio.solvers.interior_point._scenarios import Split, arguments_of, can_settle, settled_slopes
-from trackfolio.solvers.interior_point._shrinking import MOST_STEPS, Part, solve_shrinking
+from trackfolio.solvers.interior_point._shrinking import MOST_STEPS, Part, solve_by_parts, solve_shrinking
 from trackfolio.solvers.interior_point._warm import inside, point_near
 
 # A weight counts as held from this share of the largest; one whose price is below this share of their mean may be soon.
@@ -55,23 +54,18 @@ class Known:
 
 def solve_near(program: Program, tolerance: float, max_iter: int, known: Known) -> Outcome:
     """Solve on the assets that weights near the solution hold, the scenarios near a kink there, and those that join."""
-    part, w, iterations = _part_near(program, known), known.weights, 0
-    for _ in range(_MOST_ROUNDS if part.is_smaller else 0):
+
+    def on(part: Part, w: Array | None) -> Outcome:
         # The solution of a sample is too far away to begin there.
-        start = None if known.prices is None or program.groups else _start(part, w)
-        try:
-            outcome = solve_shrinking(part.program, tolerance, min(max_iter, MOST_STEPS), start)
-        except SolverFailure:
-            break
-        iterations += outcome.iterations
-        if outcome.miss > max(1e-6, tolerance):
-            break  # its multipliers tell nothing
-        point, missing, part = part.expanded(outcome.point)
-        w = point.x[: program.n_assets]
-        if missing <= 10 * tolerance:
-            return Outcome(point, iterations, max(outcome.miss, missing))
-    outcome = solve_shrinking(program, tolerance, max_iter)
-    return outcome._replace(iterations=iterations + outcome.iterations)
+        near = known.weights if w is None else w
+        start = None if known.prices is None or program.groups else _start(part, near)
+        return solve_shrinking(part.program, tolerance, min(max_iter, MOST_STEPS), start)
+
+    found, iterations = solve_by_parts(_part_near(program, known), tolerance, _MOST_ROUNDS, on)
+    if found is None:
+        found = solve_shrinking(program, tolerance, max_iter)
+        iterations += found.iterations
+    return found._replace(iterations=iterations)
 
 
 def _start(part: Part, w: Array) -> Point:

@@ -106,6 +106,7 @@ class Newton:
             self.cross[group][:, n + j] += c * local_transpose(D, how)
         if p.map is not None:
             assert isinstance(p.map, Rows), "local variables are of returns"
+            assert p.map.index is None, "sums with local variables stay whole"
             rows = (p.sign * p.map.factor * D)[:, None] * p.map.matrix
             self.cross[group][:, :n] += local_transpose(rows, how)
 

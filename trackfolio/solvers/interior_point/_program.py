@@ -192,10 +192,14 @@ class Residuals:
     @property
     def dual(self) -> float:
         """Largest residual of stationarity."""
-        return max(float(np.max(np.abs(v), initial=0.0)) for v in [self.x, *self.local])
+        return _largest([self.x, *self.local])
 
     @property
     def primal(self) -> float:
         """Largest residual of what the variables must satisfy."""
-        parts = [self.y, self.limits, *self.pieces, *self.cones]
-        return max(float(np.max(np.abs(v), initial=0.0)) for v in parts)
+        return _largest([self.y, self.limits, *self.pieces, *self.cones])
+
+
+def _largest(parts: list[Array]) -> float:
+    """Largest entry of all; nan if any is, which Python's `max` would pass over."""
+    return float(np.max([np.max(np.abs(v), initial=0.0) for v in parts]))

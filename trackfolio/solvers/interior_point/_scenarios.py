@@ -13,18 +13,16 @@ import numpy as np
 import numpy.typing as npt
 
 from trackfolio._validation import Array
-from trackfolio.solvers.interior_point._maps import Rows
+from trackfolio.solvers.interior_point._maps import Index, Rows
 from trackfolio.solvers.interior_point._pieces import Pieces, PiecesState
 from trackfolio.solvers.interior_point._program import Point, Program
-
-Chosen = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True)
 class Split:
     """Numbers of the pieces of a sum that are kept, and the slopes of all others, for a price of 1."""
 
-    kept: Chosen
+    kept: Index
     slopes: Array
 
     def joined(self, more: npt.NDArray[np.bool_]) -> "Split":
@@ -39,14 +37,14 @@ def can_settle(p: Pieces) -> bool:
     return isinstance(p.map, Rows) and p.local is None
 
 
-def settled_slopes(p: Pieces, kept: Chosen, at_upper: npt.NDArray[np.bool_]) -> Array:
+def settled_slopes(p: Pieces, kept: Index, at_upper: npt.NDArray[np.bool_]) -> Array:
     """Slopes of the pieces that are not kept, at one end or the other."""
     slopes = np.where(at_upper, p.top, p.lower)
     slopes[kept] = 0.0
     return slopes
 
 
-def part(p: Pieces, kept: Chosen | slice, weight: float = 1.0) -> Pieces:
+def part(p: Pieces, kept: Index | slice, weight: float = 1.0) -> Pieces:
     """Some pieces of a sum, each counted with a weight."""
     assert isinstance(p.map, Rows), "only rows are chosen from"
     return p.part(kept, p.map.chosen(kept), weight)

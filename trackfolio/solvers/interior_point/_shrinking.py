@@ -5,11 +5,13 @@ Weights that go to 0 leave (see `_columns`), and so do pieces whose slope goes t
 wrongly, those concerned come back.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
+from trackfolio._validation import Array
 from trackfolio.exceptions import SolverFailure
 from trackfolio.solvers.interior_point._columns import (
     MANY,
@@ -42,6 +44,8 @@ _SWITCHES = (1e-1, 1e-3)
 # from both ends than the second share, and three for each asset, would be left.
 _SETTLED, _FREE, _FOR_EACH = 1e-2, 1e-1, 3
 _MOST_ROUNDS, MOST_STEPS = 3, 40
+# Multipliers of points that miss optimality by more tell nothing of what was left out.
+_MULTIPLIERS_TELL = 1e-6
 
 
 @dataclass(eq=False)
@@ -87,6 +91,29 @@ class Part:
         return with_settled(self.whole, point, self.splits), missing, Part(self.whole, assets, splits)
 
 
+def solve_by_parts(
+    part: Part, tolerance: float, rounds: int, solve: Callable[[Part, Array | None], Outcome]
+) -> tuple[Outcome | None, int]:
+    """Solve a part, and larger ones as long as something is missed; the iterations of all.
+
+    None where that does not end well. `solve` gets the weights of the part before, if there was one.
+    """
+    w, iterations = None, 0
+    for _ in range(rounds if part.is_smaller else 0):
+        try:
+            outcome = solve(part, w)
+        except SolverFailure:
+            break
+        iterations += outcome.iterations
+        if outcome.miss > max(_MULTIPLIERS_TELL, tolerance):
+            break
+        point, missing, part = part.expanded(outcome.point)
+        w = point.x[: part.whole.n_assets]
+        if missing <= 10 * tolerance:
+            return Outcome(point, iterations, max(outcome.miss, missing)), iterations
+    return None, iterations
+
+
 def solve_shrinking(
     program: Program,
     tolerance: float,
@@ -98,30 +125,23 @@ def solve_shrinking(
     if not switches or tolerance >= switches[0]:
         return solve_program(program, tolerance, max_iter, start)
     rough = solve_program(program, switches[0], max_iter, start)
+    left = max(max_iter - rough.iterations, 1)
     part = _unsettled(program, rough.point)
-    if part is None or rough.miss > switches[0]:
-        outcome = solve_shrinking(program, tolerance, max_iter, rough.point, switches[1:])
+    if not part.is_smaller or rough.miss > switches[0]:
+        outcome = solve_shrinking(program, tolerance, left, rough.point, switches[1:])
         return outcome._replace(iterations=rough.iterations + outcome.iterations)
-    iterations = rough.iterations
-    for _ in range(_MOST_ROUNDS):
-        try:
-            outcome = solve_shrinking(
-                part.program, tolerance, min(max_iter, MOST_STEPS), part.point(rough.point), switches[1:]
-            )
-        except SolverFailure:
-            break
-        iterations += outcome.iterations
-        if outcome.miss > max(1e-6, tolerance):
-            break  # its multipliers tell nothing
-        point, missing, part = part.expanded(outcome.point)
-        if missing <= 10 * tolerance:
-            return Outcome(point, iterations, max(outcome.miss, missing))
-    outcome = solve_program(program, tolerance, max_iter, rough.point)
-    return outcome._replace(iterations=iterations + outcome.iterations)
+
+    def on(part: Part, w: Array | None) -> Outcome:
+        return solve_shrinking(part.program, tolerance, min(left, MOST_STEPS), part.point(rough.point), switches[1:])
+
+    found, iterations = solve_by_parts(part, tolerance, _MOST_ROUNDS, on)
+    outcome = found or solve_program(program, tolerance, left, rough.point)
+    iterations += rough.iterations + (0 if found else outcome.iterations)
+    return outcome._replace(iterations=iterations)
 
 
-def _unsettled(program: Program, point: Point) -> Part | None:
-    """The part that is still to be decided; None if that is nearly all."""
+def _unsettled(program: Program, point: Point) -> Part:
+    """The part that is still to be decided; all, if that is nearly so."""
     assets = np.ones(program.n_assets, dtype=bool)
     if program.n_assets >= MANY:
         assets = ~(can_leave(program) & going(program, point))
@@ -134,8 +154,7 @@ def _unsettled(program: Program, point: Point) -> Part | None:
             split = _split(p, q, price, int(assets.sum()))
             if len(split.kept) <= MOST_KEPT * len(p.offset):
                 splits[b] = split
-    part = Part(program, assets, splits)
-    return part if part.is_smaller else None
+    return Part(program, assets, splits)
 
 
 def _split(p: Pieces, q: PiecesState, price: float, n_assets: int) -> Split:
@@ -145,6 +164,8 @@ def _split(p: Pieces, q: PiecesState, price: float, n_assets: int) -> Split:
         free = (p.curvature if np.any(p.curvature) else 1.0) * q.to_lower / q.s_lower
     most = int(np.count_nonzero(free > _FREE)) + _FOR_EACH * n_assets
     kept = free > _SETTLED
+    if not kept.any():  # an empty sum would not tell its kind
+        kept = free >= free.max()
     if not np.any(p.curvature) and np.count_nonzero(kept) > most:
         kept = free >= np.partition(free, -most)[-most]
     chosen = np.flatnonzero(kept)
