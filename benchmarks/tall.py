@@ -28,7 +28,7 @@ _GOALS = {(50, 10_000): 0.05, (200, 100_000): 1.0, (100, 1_000_000): 10.0, (2000
 _PROBLEMS = ("min CVaR", "max return, CVaR limited")
 _PEERS = ("HiGHS interior point, dual LP", "CVQP")
 # Peers are tried where they end within this.
-_TIME_LIMIT, _PEERS_UP_TO = 60.0, 20_000_000
+_TIME_LIMIT, _PEERS_UP_TO = 60.0, 200_000_000
 _FRONTIERS = ((100, 1000), (276, 1761), (500, 1250))
 _PERIODS, _ASSETS = (1000, 2000, 4000, 8000, 16_000, 32_000), (25, 50, 100, 200, 400, 800)
 _AT_ASSETS, _AT_PERIODS = 100, 2000

@@ -192,7 +192,7 @@ def refuse_non_finite(X: Any, what: str = "X") -> None:
     )
     raise ValueError(
         f"Input {what} contains {kind}: first at row {row}{column} ({len(bad)} in all). "
-        "Remove or fill these returns yourself; nothing is filled in silence."
+        "Remove or fill what is missing yourself; nothing is filled in silence."
     )
 
 

@@ -188,7 +188,7 @@ def _check_parameter(estimator: Any, parameter: str, values: Any) -> None:
 def _checked(values: Any) -> Array:
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != 1 or np.isnan(array).any():
-        raise ValueError(f"values must be a number or a list of numbers, got {values!r}.")
+        raise ValueError(f"values must be a number, or a list of numbers none of which is NaN; got {values!r}.")
     return array
 
 

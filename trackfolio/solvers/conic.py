@@ -37,7 +37,7 @@ def _usual(dims: Any) -> dict[str, Any]:
     Measured in benchmarks/risks.py: anything tighter takes longer, anything looser a second attempt.
     """
     if dims.soc:
-        return _within(1e-10) | ({"max_step_fraction": 0.95} if dims.exp else {})
+        return _within(1e-11) | {"max_step_fraction": 0.95} if dims.exp else _within(1e-10)
     if not dims.exp:
         return _USUAL
     return _within(5e-10) if dims.nonneg > dims.exp else _within(3e-8) | {"max_step_fraction": 0.97}
