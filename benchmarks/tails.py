@@ -237,26 +237,32 @@ def _measure(run: Runner, problem: str, case: Case, limits: dict[str, float]) ->
     }
 
 
+COMPETITORS = {"trackfolio": (ours, _PROBLEMS), **PEERS}
+
+
+def measure_case(size: tuple[int, int], runners: dict[str, Runner]) -> dict[str, Any]:
+    """Measure all problems of one size."""
+    case = make_case(*size)
+    limits = limits_of(case)
+    rows = []
+    for problem in _PROBLEMS:
+        for who, runner in runners.items():
+            too_long = who not in _EVERYWHERE and size[0] > _FULL_UP_TO and problem not in _PROBLEMS[:2]
+            if too_long or problem not in COMPETITORS[who][1]:
+                continue
+            rows.append({"problem": problem, "who": who} | _measure(runner, problem, case, limits))
+            say(f"{case.name} {rows[-1]}")
+    at = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
+    return {"case": case.name, "source": case.source, "at": at, "limits": limits, "rows": rows}
+
+
 def run() -> dict[str, Any]:
     """Measure all problems at all sizes."""
     start = time.monotonic()
     packages = ["trackfolio", "skfolio", "cvxpy", "clarabel", "riskfolio-lib", "cvqp", "scipy", "numpy"]
     description = machine(packages)
-    competitors = {"trackfolio": (ours, _PROBLEMS), **PEERS}
-    runners = {who: Runner(fit, _TIME_LIMIT) for who, (fit, _) in competitors.items()}
-    cases = []
-    for size in SIZES:
-        case = make_case(*size)
-        limits = limits_of(case)
-        rows = []
-        for problem in _PROBLEMS:
-            for who, runner in runners.items():
-                too_long = who not in _EVERYWHERE and size[0] > _FULL_UP_TO and problem not in _PROBLEMS[:2]
-                if too_long or problem not in competitors[who][1]:
-                    continue
-                rows.append({"problem": problem, "who": who} | _measure(runner, problem, case, limits))
-                say(f"{case.name} {rows[-1]}")
-        cases.append({"case": case.name, "source": case.source, "limits": limits, "rows": rows})
+    runners = {who: Runner(fit, _TIME_LIMIT) for who, (fit, _) in COMPETITORS.items()}
+    cases = [measure_case(size, runners) for size in SIZES]
     for runner in runners.values():
         runner.close()
     return {"machine": description, "minutes": (time.monotonic() - start) / 60, "cases": cases}
@@ -270,8 +276,8 @@ _INTRO = """\
 Long-only, fully invested portfolios, CVaR at 95 %; the RMSE is limited to 1.2 times the least, the CVaR to half way
 between the least and that of the closest tracker. Each competitor on arrays, on one thread, in a process of its own:
 medians of 5 calls after one that is not counted; of one such where a call takes more than 2 s; the first call alone,
-where it takes more than {long:.0f} s. A call has {seconds:.0f} s. At N = 500 the peers other than skfolio solve the first
-two problems only, for the sake of time.
+where it takes more than {long:.0f} s. A call has {seconds:.0f} s. At N = 500 the peers but
+skfolio solve the first two problems only, for the sake of time.
 
 **excess**: objective over the least of those that keep the limits to 1e-6, less 1 (for returns, in the same relative
 terms). **violation**: of the limit, the budget or the bounds, relative. **gap**: what trackfolio proves of its own
@@ -296,7 +302,9 @@ def render(results: dict[str, Any]) -> str:
             best = min(kept, default=float("nan"))
             for row in rows:
                 lines.append(_line(row, own, best))
-        parts.append(f"## {case['case']}\n\n{case['source']}.\n\n" + "\n".join(lines) + "\n")
+        parts.append(
+            f"## {case['case']}\n\n{case['source']}. Measured until {case['at']}.\n\n" + "\n".join(lines) + "\n"
+        )
     return "\n".join([*parts, machine_section(results)])
 
 

@@ -16,6 +16,7 @@ from trackfolio.costs import L2
 from trackfolio.exceptions import InfeasibleError, UnboundedError
 from trackfolio.objectives import MaxReturn, MaxUtility, MinRisk, Objective
 from trackfolio.risks import CVaR, RootMeanSquare, StandardDeviation, Variance
+from trackfolio.solvers import InteriorPoint
 
 from .conftest import simulate
 
@@ -277,9 +278,9 @@ SIGMA = np.array(
 SHARPE = np.linalg.solve(SIGMA, MU) / np.linalg.solve(SIGMA, MU).sum()
 
 
-def toolbox(price):
+def toolbox(price, solver=None):
     """Minimise (w - w_b)' Sigma (w - w_b) + price · w'w."""
-    tracker = MinTrackingError(Variance("precomputed"), benchmark_weights=SHARPE, costs=[L2(price)])
+    tracker = MinTrackingError(Variance("precomputed"), benchmark_weights=SHARPE, costs=[L2(price)], solver=solver)
     return solved(tracker, SIGMA)
 
 
@@ -299,6 +300,7 @@ def test_toolbox_example():
     closed = pull + inverse @ ones * (1 - pull.sum()) / (ones @ inverse @ ones)
     assert (closed > 0).all()
     assert_allclose(model.weights_, closed, atol=1e-12)
+    assert_allclose(toolbox(0.01, InteriorPoint()).weights_, closed, atol=1e-7)
 
 
 def test_limits_of_the_toolbox_example():

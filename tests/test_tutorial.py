@@ -36,6 +36,7 @@ def test_without_a_benchmark(split):
     X_train, X_test, y_train, y_test = split
     assert len(X_train) == 1516
     model = MeanRisk(CVaR(0.95), min_weights=-1).fit(X_train, y_train)
+    assert model.solution_.solver == "InteriorPoint"
     assert_allclose(model.weights_, PUBLISHED, atol=1e-5)
     assert_allclose(figures(model, X_train, y_train), [0.60, 1.58, 0.02], atol=0.005)
     assert_allclose(figures(model, X_test, y_test)[:2], [1.04, 3.08], atol=0.005)
@@ -46,6 +47,7 @@ def test_with_a_limit_on_the_tracking_error(split):
     X_train, X_test, y_train, y_test = split
     model = MeanRisk(CVaR(0.95), min_weights=-1, max_tracking_error=0.003).fit(X_train, y_train)
     rmse = np.sqrt(np.mean((X_train.to_numpy() @ model.weights_ - y_train) ** 2))
+    assert model.solution_.solver == "InteriorPoint"
     assert_allclose(rmse, 0.003, atol=1e-8)
     assert_allclose(figures(model, X_train, y_train), [0.30, 1.78, 0.03], atol=0.005)
     assert_allclose(figures(model, X_test, y_test)[:2], [0.58, 3.39], atol=0.005)
