@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from trackfolio import MinTrackingError
+from trackfolio._position import Position
 from trackfolio.certificate import certify, implied_bounds
 from trackfolio.constraints import Constraint, Exposure, LinearConstraint, MaxTurnover
 from trackfolio.exceptions import AccuracyWarning, TrackfolioWarning
@@ -308,3 +309,13 @@ def test_anyone_can_recompute_the_proof(frames):
     assert certify(case, model.solution_) == model.solution_.certificate
     poor = dataclasses.replace(model.solution_, weights=np.full(8, 1 / 8))
     assert certify(case, poor).gap > 0.01
+
+
+@pytest.mark.parametrize("noise", [1e-2, 1e-7, 0.0])
+def test_roots_keep_their_digits_where_the_benchmark_is_nearly_replicated(noise):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 5))
+    w = rng.dirichlet(np.ones(5))
+    y = X @ w + noise * rng.normal(size=200)
+    R, r = Position(X, y).second_moment.root()
+    assert_allclose(np.linalg.norm(R @ w - r), np.sqrt(np.mean((X @ w - y) ** 2)), rtol=1e-6, atol=1e-15)

@@ -10,6 +10,9 @@ from trackfolio.exceptions import InfeasibleError
 from trackfolio.model_selection import frontier
 from trackfolio.objectives import MaxRatio
 from trackfolio.risks import CVaR, StandardDeviation
+from trackfolio.solvers.interior_point import _near
+
+from .conftest import simulate
 
 
 def quiet(*arguments, **options):
@@ -111,3 +114,14 @@ def test_each_point_begins_at_its_neighbour(market, monkeypatch):
     weights = [model.weights_ for model in found.estimators]
     for near, before in zip(nears[1:], weights, strict=False):
         np.testing.assert_array_equal(near, before)
+
+
+def test_beginning_at_the_neighbour_saves_steps(monkeypatch):
+    X, y = simulate(80, 500, 1)
+    warm = quiet(MeanRisk(CVaR(0.9)), X, y, values=20)
+    monkeypatch.setattr(_near, "_start", lambda *_: None)
+    cold = quiet(MeanRisk(CVaR(0.9)), X, y, values=20)
+    steps = [[model.solution_.iterations for model in found.estimators[1:-1]] for found in (warm, cold)]
+    assert sum(steps[0]) < 0.95 * sum(steps[1])
+    for a, b in zip(warm, cold, strict=True):
+        assert_allclose(CVaR(0.9).value(X @ a.weights_), CVaR(0.9).value(X @ b.weights_), rtol=1e-9)

@@ -207,7 +207,7 @@ def test_weights_nearby_are_checked(near, market):
 # Parts.
 
 
-@pytest.mark.parametrize("kind", ["rows", "sparse", "chosen", "pairs"])
+@pytest.mark.parametrize("kind", ["rows", "indexed", "sparse", "chosen", "pairs"])
 def test_maps_are_matrices(kind):
     import scipy.sparse as sp
 
@@ -217,6 +217,7 @@ def test_maps_are_matrices(kind):
     keep = rng.random(len(first)) < 0.7
     own, matrix = {
         "rows": (Rows(X, 2.0), 2 * X),
+        "indexed": (Rows(X, 2.0, np.array([7, 2, 3])), 2 * X[[7, 2, 3]]),
         "sparse": (SparseRows(sp.csr_array(X)), X),
         "chosen": (Chosen(np.array([3, 1]), np.array([2.0, -1.0]), 5), np.array([[0, 0, 0, 2, 0], [0, -1, 0, 0, 0]])),
         "pairs": (Pairs(X, 0.5, keep), 0.5 * (X[first] - X[second])[keep]),

@@ -1,5 +1,6 @@
 """MaxRatio: Dinkelbach's method against the homogenised textbook program and against brute force."""
 
+import dataclasses
 import warnings
 
 import cvxpy as cp
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from trackfolio import MeanRisk
+from trackfolio import MeanRisk, _dinkelbach
 from trackfolio.certificate import certify
 from trackfolio.constraints import Constraint, Exposure, MaxTurnover
 from trackfolio.costs import L2, ManagementFee, TransactionCost
@@ -225,3 +226,27 @@ def test_ratios_without_a_best(market):
         StandardDeviation(), MaxRatio(), min_weights=None, max_weights=None, constraints=[StandardDeviation() <= 0.1]
     ).fit(losing)
     assert_allclose(np.std(losing @ limited.weights_, ddof=1), 0.1, rtol=1e-6)
+
+
+def test_a_worse_last_step_is_not_returned(market, monkeypatch):
+    X, _ = market
+    X = X + 0.002
+    right = MeanRisk(CVaR(0.9), MaxRatio()).fit(X).solution_
+    own, calls = _dinkelbach.find, []
+
+    def worse_at_the_end(problem, solver):
+        found, reasons = own(problem, solver)
+        calls.append(found)
+        if len(calls) > 3:
+            found = dataclasses.replace(found, weights=0.9 * found.weights + 0.1 / 8)
+        return found, reasons
+
+    monkeypatch.setattr(_dinkelbach, "find", worse_at_the_end)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = MeanRisk(CVaR(0.9), MaxRatio()).fit(X).solution_
+    assert len(calls) == 4
+    returns = X @ found.weights
+    assert_allclose(-found.objective, returns.mean() / CVaR(0.9).value(returns), rtol=1e-12)
+    assert_allclose(found.objective, right.objective, rtol=1e-4)
+    assert found.lower_bound <= right.objective + 1e-9

@@ -329,9 +329,9 @@ def test_large_weights_are_not_weights_without_end():
             model = MinTrackingError(risk, solver=DenseQP(), **free).fit(X, y)
         assert abs(model.weights_[0]) > 1e4
     apart = [
-        ("low", LinearConstraint([[0, 1.0, 1, 0]], lower=2)),
-        ("high", LinearConstraint([[0, 1.0, 1, 0]], upper=1)),
-        ("near", RiskLimit(MeanAbsoluteDeviation(), 0.02, active=True)),
+        ("low", LinearConstraint([[0, 0, 1.0, 1]], lower=0.002)),
+        ("high", LinearConstraint([[0, 0, 1.0, 1]], upper=0.001)),
+        ("near", RiskLimit(MeanAbsoluteDeviation(), 9e-4, active=True)),
     ]
     for order in (apart, apart[::-1]):
         with pytest.raises(InfeasibleError) as caught:
