@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 
@@ -55,11 +56,8 @@ def _counted() -> Iterator[dict[bool, float]]:
         operations[roughly] += self.size * self.matrix.shape[1] ** 2
         return own(self, d, roughly=roughly)
 
-    Rows.gram = counting  # type: ignore[method-assign]
-    try:
+    with patch.object(Rows, "gram", counting):
         yield operations
-    finally:
-        Rows.gram = own  # type: ignore[method-assign]
 
 
 def _rate(columns: int, single: bool) -> float:

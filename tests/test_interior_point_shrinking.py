@@ -14,7 +14,9 @@ from trackfolio.risks import CDaR, CVaR, LowerPartialMoment, MeanAbsoluteDeviati
 from trackfolio.solution import Solution
 from trackfolio.solvers import Conic, InteriorPoint
 from trackfolio.solvers.interior_point import _columns, _near, _sample, _shrinking
+from trackfolio.solvers.interior_point._maps import Chosen
 from trackfolio.solvers.interior_point._method import solve_program
+from trackfolio.solvers.interior_point._pieces import Pieces, PiecesState
 from trackfolio.solvers.interior_point._translate import Translation
 
 from .conftest import find_by, simulate
@@ -103,8 +105,7 @@ def test_settled_scenarios_of_limits_keep_their_part(active):
 
 @pytest.fixture
 def few_are_many(monkeypatch):
-    for module in (_shrinking, _near):
-        monkeypatch.setattr(module, "MANY", 10)
+    monkeypatch.setattr(_columns, "MANY", 10)
 
 
 WIDE = {
@@ -181,3 +182,16 @@ def test_columns_are_few(few_are_many, monkeypatch):
     assert columns[0] == 40
     assert all(held <= some < 40 for some in columns[1:])
     assert len(columns) <= 3
+
+
+def test_bounds_of_nobody_tell_nothing():
+    """The means of an empty sum, as is left of bounds of some assets where all of these have left, would warn."""
+    X, _ = simulate(40, 300, 1)
+    program = Translation(MeanRisk(CVaR(0.9)).make_problem(X)).program
+    point, none = solve_program(program, 1e-2, 100).point, np.zeros(0)
+    nobody = Pieces(Chosen(np.zeros(0, dtype=int), none, 40), -1.0, none, none, none + np.inf)
+    nobody.has_upper = False
+    more = dataclasses.replace(program, pieces=[*program.pieces, nobody])
+    states = dataclasses.replace(point, pieces=[*point.pieces, PiecesState(none, none, none, none, none)])
+    assert (_columns.going(more, states) == _columns.going(program, point)).all()
+    assert _columns.going(program, point).any()

@@ -8,6 +8,7 @@ Every form offers two views of the same q(w):
 ``gradient`` is computed from differences: it is exact where M has lost digits, and an optimum of 0 is 0.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -186,12 +187,12 @@ def _pull(U: Array, d: Array, r: Array) -> Array:
     return np.asarray(r[:k] @ U + np.sqrt(d) * r[k:])
 
 
-class _Factored:
+class _Factored(ABC):
     """A form with factors, of which gram and root follow."""
 
+    @abstractmethod
     def factored(self) -> Factors:
         """(U, d, r) with R = (U; diag(√d))."""
-        raise NotImplementedError
 
     def gram(self) -> Gram:
         """(M, h, c) with q(w) = w'Mw - 2h'w + c."""

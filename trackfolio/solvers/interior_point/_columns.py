@@ -31,11 +31,19 @@ _LEAVING = 0.03
 
 def going(program: Program, point: Point) -> Mask:
     """Assets whose weight is far smaller than the multiplier of its bound."""
-    going = np.zeros(program.n_assets, dtype=bool)
+    leaving = np.zeros(program.n_assets, dtype=bool)
     for p, q in zip(program.pieces, point.pieces, strict=True):
-        if isinstance(p.map, Chosen) and p.sign < 0 and not p.has_upper:
-            going[p.map.index] = q.s_lower / q.s_lower.mean() < _LEAVING * q.to_lower / q.to_lower.mean()
-    return going
+        if isinstance(p.map, Chosen) and p.sign < 0 and not p.has_upper and p.map.size:
+            leaving[p.map.index] = q.s_lower / q.s_lower.mean() < _LEAVING * q.to_lower / q.to_lower.mean()
+    return leaving
+
+
+def without(program: Program, leaving: Mask) -> Mask:
+    """The assets that are kept: all but those that leave and can, unless that gains nothing."""
+    kept = ~(can_leave(program) & leaving)
+    if program.n_assets < MANY or not 0 < kept.mean() <= MOST_KEPT:
+        kept[:] = True
+    return kept
 
 
 def _columns(program: Program, kept: Mask) -> Mask:

@@ -7,8 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trackfolio._validation import Array
-
-Index = npt.NDArray[np.intp]
+from trackfolio.solvers.interior_point._maps import Index
 
 
 @dataclass(eq=False)

@@ -14,7 +14,7 @@ import numpy as np
 
 from trackfolio._validation import Array
 from trackfolio.solution import Solution
-from trackfolio.solvers.interior_point._columns import MANY, MOST_KEPT, Mask, can_leave
+from trackfolio.solvers.interior_point._columns import MOST_KEPT, Mask, without
 from trackfolio.solvers.interior_point._method import Outcome
 from trackfolio.solvers.interior_point._pieces import Pieces
 from trackfolio.solvers.interior_point._program import Point, Program
@@ -77,11 +77,7 @@ def _start(part: Part, w: Array) -> Point:
 def _part_near(program: Program, known: Known) -> Part:
     """Assets held, and scenarios near a kink."""
     near = known.weights
-    assets = np.ones(program.n_assets, dtype=bool)
-    if len(near) >= MANY:
-        assets = ~can_leave(program) | known.held
-        if not 0 < assets.mean() <= MOST_KEPT:
-            assets[:] = True
+    assets = without(program, ~known.held)
     sums = [b for b, p in enumerate(program.pieces) if can_settle(p) and len(p.offset) > _FEW]
     splits = {}
     arguments = arguments_of(program, sums, with_scalars(program, sums, near)) if sums else {}

@@ -14,14 +14,13 @@ import numpy as np
 from trackfolio._validation import Array
 from trackfolio.exceptions import SolverFailure
 from trackfolio.solvers.interior_point._columns import (
-    MANY,
     MOST_KEPT,
     Mask,
-    can_leave,
     expanded,
     going,
     rest,
     restricted,
+    without,
 )
 from trackfolio.solvers.interior_point._method import Outcome, solve_program
 from trackfolio.solvers.interior_point._pieces import Pieces, PiecesState
@@ -142,12 +141,7 @@ def solve_shrinking(
 
 def _unsettled(program: Program, point: Point) -> Part:
     """The part that is still to be decided; all, if that is nearly so."""
-    assets = np.ones(program.n_assets, dtype=bool)
-    if program.n_assets >= MANY:
-        assets = ~(can_leave(program) & going(program, point))
-        if not 0 < assets.mean() <= MOST_KEPT:
-            assets[:] = True
-    splits = {}
+    assets, splits = without(program, going(program, point)), {}
     for b, (p, q) in enumerate(zip(program.pieces, point.pieces, strict=True)):
         if can_settle(p):
             price = 1.0 if p.price is None else float(point.prices[p.price])
