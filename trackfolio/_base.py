@@ -11,6 +11,7 @@ from sklearn.utils.validation import _check_sample_weight
 from trackfolio._constraint import Constraint
 from trackfolio._functions import Summand
 from trackfolio._holder import PortfolioHolder, checked_bound
+from trackfolio._holdings import cardinality_of
 from trackfolio._position import Position, check_covariance
 from trackfolio._products import times
 from trackfolio._terms import NamedTermsMixin, named
@@ -18,6 +19,7 @@ from trackfolio._validation import (
     Array,
     check_same_index,
     finite_per_asset,
+    per_asset,
     refuse_non_finite,
     warn_if_prices,
 )
@@ -38,6 +40,8 @@ class PortfolioEstimator(NamedTermsMixin, PortfolioHolder):
     budget: Any
     min_weights: Any
     max_weights: Any
+    cardinality: Any
+    min_position: Any
     benchmark_weights: Any
     constraints: Any
     costs: Any
@@ -87,11 +91,21 @@ class PortfolioEstimator(NamedTermsMixin, PortfolioHolder):
             upper=checked_bound(self.max_weights, names, "max_weights", usual=1.0, none=np.inf),
             budget=_budget(self.budget),
             constraints=self._limits(),
+            cardinality=cardinality_of(self.cardinality),
+            min_position=self._least_positions(names),
             benchmark_weights=benchmark_weights,
             previous_weights=_previous_weights(previous_weights, names),
             given_returns=self._expected_returns(portfolio, names),
         )
         return dataclasses.replace(problem, objective=self._objective(problem))
+
+    def _least_positions(self, names: list[str]) -> Array | None:
+        """Smallest size of each held position."""
+        least = None if self.min_position is None else per_asset(self.min_position, names, "min_position", default=0.0)
+        if least is not None and not ((least >= 0) & np.isfinite(least)).all():
+            i = int(np.flatnonzero(~((least >= 0) & np.isfinite(least)))[0])
+            raise ValueError(f"min_position of {names[i]!r} is {least[i]:g}; give finite numbers of at least 0.")
+        return least
 
     def _limits(self) -> list[tuple[str, Constraint]]:
         """Constraints by name."""

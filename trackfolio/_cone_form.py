@@ -92,6 +92,7 @@ def cone_form(problem: Problem, *, with_objective: bool = True) -> ConeForm:
     constraints = [
         *(part for _, _, part in row_parts),
         *_bounds(problem, u),
+        *_holdings(problem, w),
         *shared,
         *(c for parts in limits.values() for c in parts),
         *(c for parts in written.values() for part in parts for c in part.constraints),
@@ -149,6 +150,31 @@ def _bounds(problem: Problem, u: Any) -> list[Any]:
         if finite.any():
             bounds.append(sign * u[np.flatnonzero(finite)] >= sign * bound[finite] / problem.unit)
     return bounds
+
+
+def _holdings(problem: Problem, w: Any) -> list[Any]:
+    """Limits on what is held, with two binary variables an asset: held long (or at all), and held short."""
+    import cvxpy as cp
+
+    holdings = problem.holdings
+    if holdings is None:
+        return []
+    n, least = problem.n_assets, holdings.least
+    if not (np.isfinite(holdings.lower).all() and np.isfinite(holdings.upper).all()):
+        raise ValueError("Limits on what is held need finite min_weights and max_weights.")
+    held = [cp.Variable(n, boolean=True, name="held")]
+    sides = [(held[0], np.where(least > 0, np.maximum(holdings.lower, least), holdings.lower), holdings.upper)]
+    parts = [held[0] <= holdings.can_be_long.astype(float)]
+    if holdings.can_be_short.any():
+        held.append(cp.Variable(n, boolean=True, name="held_short"))
+        sides.append((held[1], holdings.lower, np.minimum(holdings.upper, -least)))
+        parts += [held[1] <= holdings.can_be_short.astype(float), held[0] + held[1] <= 1]
+    parts.append(w >= sum(cp.multiply(low, is_held) for is_held, low, _ in sides))
+    parts.append(w <= sum(cp.multiply(high, is_held) for is_held, _, high in sides))
+    for limit in holdings.limits:
+        count = sum(cp.sum(is_held[limit.members]) for is_held in held)
+        parts += [count <= limit.most, count >= limit.fewest]
+    return parts
 
 
 def _row_parts(problem: Problem, u: Any) -> list[tuple[Mask, float, Any]]:

@@ -18,7 +18,7 @@ class Rows(NamedTuple):
 
 
 #: What a constraint can be; each defines exactly one of these methods.
-KINDS = ("rows", "limits", "constraints")
+KINDS = ("rows", "limits", "constraints", "holdings")
 
 
 def kinds_of(constraint: object) -> list[str]:
@@ -34,7 +34,15 @@ class Constraint(Term):
     * ``rows(problem) -> Rows``: linear limits, which every solver takes;
     * ``limits(problem) -> list of Limit``: limits on sums of the convex functions that the library knows (a risk, a
       weighted sum of absolute values, ...), for which proofs exist; `Rows` where they turn out to be linear;
-    * ``constraints(problem, w) -> list``: cvxpy constraints on the cvxpy variable `w`; the general solver takes them.
+    * ``constraints(problem, w) -> list``: cvxpy constraints on the cvxpy variable `w`; the general solver takes them,
+      or the mixed-integer solver where `is_discrete` says that they hold integer variables;
+    * ``holdings(problem) -> list of HeldLimit``: limits on how many assets are held.
+
+    Attributes
+    ----------
+    is_discrete : bool
+        Whether ``constraints`` uses integer variables. Such a term also gives ``violation(problem, w)``, the largest
+        weight that breaks it, and ``decided(problem, w) -> Rows``, what is left of it with the integers as at w.
 
     Examples
     --------
@@ -48,6 +56,8 @@ class Constraint(Term):
     ...     def constraints(self, problem, w):
     ...         return [cp.sum_squares(w) <= self.limit]
     """
+
+    is_discrete: bool = False
 
 
 class GivenLimits(Constraint):

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from trackfolio._position import CvxpyWeights, Position
-from trackfolio._quadratic import DiagonalQuadratic, Quadratic
+from trackfolio._quadratic import DiagonalQuadratic, Quadratic, mean_diagonal
 from trackfolio._shape import Shape
 from trackfolio._terms import offers
 from trackfolio._validation import Array
@@ -243,6 +243,18 @@ class AbsoluteSum(_Provable):
         return Written(up @ cp.pos(d) + down @ cp.neg(d), [])
 
 
+def least_each(slope: Array, lower: Array, upper: Array, sums: "list[tuple[Any, AbsoluteSum]]") -> Array:
+    """Minimum over each weight's interval of slope·w_i plus priced absolute values: at an end of it, or at a kink.
+
+    All may have rows (one a leaf of a search); prices are numbers or columns. -inf where there is no minimum.
+    """
+    ends = [lower, upper, *(np.clip(s.centre, lower, upper) for _, s in sums)]
+    with np.errstate(invalid="ignore"):
+        values = [np.where(slope == 0, 0.0, slope * end) + sum(nu * s.each(end) for nu, s in sums) for end in ends]
+    minima: Array = np.min(values, axis=0)
+    return np.where(np.isnan(minima), -np.inf, minima)
+
+
 @dataclass(frozen=True, eq=False)
 class PowerSum(_Provable):
     """``Σ c_i |w_i - centre_i|^exponent``, exponent > 1: impact costs, the Herfindahl index."""
@@ -291,6 +303,34 @@ class PowerSum(_Provable):
         link = traded == (weights.w - self.centre) / weights.size
         coefficients = weights.size**self.exponent * self.coefficients
         return Written(coefficients @ cp.power(cp.abs(traded), self.exponent), [link], link, weights.size)
+
+
+@dataclass(frozen=True, eq=False)
+class OfQuadratic(_Provable):
+    """A quadratic form that is no risk of a position, as a part of a problem may be."""
+
+    quadratic: Quadratic
+    is_quadratic = True
+
+    def value(self, w: Array) -> float:
+        """Value at given weights."""
+        matrix, linear, constant = self.quadratic.gram()
+        return float(w @ matrix @ w - 2 * linear @ w) + constant
+
+    def scale(self, size: float) -> float:
+        """Mean over the assets of the value of each alone."""
+        return mean_diagonal(self.quadratic, size)
+
+    def minorant(self, w: Array, pull: Array | None) -> Minorant:
+        """The tangent."""
+        return Minorant(self.quadratic.gradient(w), self.value(w))
+
+    def write(self, weights: CvxpyWeights) -> Written:
+        """The form in cvxpy."""
+        import cvxpy as cp
+
+        matrix, linear, constant = self.quadratic.gram()
+        return Written(cp.quad_form(weights.w, cp.psd_wrap(matrix)) - 2 * linear @ weights.w + constant, [])
 
 
 @dataclass(frozen=True, eq=False)

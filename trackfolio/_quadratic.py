@@ -251,6 +251,27 @@ class DiagonalQuadratic(_Factored):
 
 
 @dataclass(frozen=True)
+class GramQuadratic:
+    """q(w) = w'Mw - 2h'w + c, as given."""
+
+    matrix: Array
+    linear: Array
+    constant: float = 0.0
+
+    def gradient(self, w: Array) -> Array:
+        """Gradient of q at w."""
+        return np.asarray(2 * (self.matrix @ w - self.linear))
+
+    def gram(self) -> Gram:
+        """(M, h, c) with q(w) = w'Mw - 2h'w + c."""
+        return self.matrix, self.linear, self.constant
+
+    def root(self) -> Root:
+        """Refused: it need not be a sum of squares."""
+        raise TypeError("A quadratic form with a slope has no root.")
+
+
+@dataclass(frozen=True)
 class SumQuadratic:
     """q(w) = Σ c_k q_k(w) + slope'w."""
 

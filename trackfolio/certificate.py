@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from trackfolio._cone_form import cone_form
-from trackfolio._functions import AbsoluteSum
+from trackfolio._functions import AbsoluteSum, least_each
+from trackfolio._search_proof import proven_bound
 from trackfolio._validation import Array
 from trackfolio.problem import Problem
 from trackfolio.solution import Certificate, Solution
@@ -34,7 +35,9 @@ def certify(problem: Problem, solution: Solution) -> Certificate:
 
     where sums of absolute values, instead of an affine function below them, take part in the minimum themselves,
 
-    whatever the multipliers are: wrong ones give a weak bound, never a false one. Where a weight has an infinite
+    whatever the multipliers are: wrong ones give a weak bound, never a false one. Limits on what is held are no convex
+    set: there the bound is the least of those of the leaves of a search, which are checked to leave no portfolio out
+    (see :class:`trackfolio.solvers.Sparse`). Where a weight has an infinite
     bound, the limits are first used to bound it; where that fails, the curvature of a quadratic objective is.
 
     Parameters
@@ -47,7 +50,8 @@ def certify(problem: Problem, solution: Solution) -> Certificate:
     Returns
     -------
     Certificate
-        Of kind "bound"; of kind "residuals" where a risk offers neither `gradient` nor `support`, where a cost or
+        Of kind "bound"; of kind "reported" where a mixed-integer solver was needed, whose bound is believed; of kind
+        "residuals" where a risk offers neither `gradient` nor `support`, where a cost or
         constraint is a cvxpy expression, or where weights have no bounds that the limits would imply.
 
     Examples
@@ -61,7 +65,11 @@ def certify(problem: Problem, solution: Solution) -> Certificate:
     """
     w = solution.weights
     objective, violation = problem.value(w), problem.violation(w)
-    unit = problem.gap_unit or max(abs(objective), problem.scale)
+    unit = problem.gap_unit_at(objective)
+    if problem.is_discrete:
+        kind, bound = _searched_bound(problem, solution)
+        bound = min(max(bound, problem.least_value), objective)
+        return Certificate(kind, objective, bound, float((objective - bound) / unit), violation)
     if _is_provable(problem):
         proven = _lower_bound(problem, solution, objective)
         # With free weights, slopes that are zero but for rounding prove nothing; the point of the cone form may.
@@ -72,6 +80,14 @@ def certify(problem: Problem, solution: Solution) -> Certificate:
     bound, residuals = _residuals(problem, solution)
     violation = max(violation, residuals.pop("primal"))
     return Certificate("residuals", objective, bound, float((objective - bound) / unit), violation, **residuals)
+
+
+def _searched_bound(problem: Problem, solution: Solution) -> tuple[str, float]:
+    """Bound from the leaves of a search, or the one that a mixed-integer solver reported."""
+    if solution.proof is None:
+        return "reported", solution.reported_bound
+    bound = proven_bound(problem, solution.proof, *implied_bounds(problem))
+    return "bound", float(np.sqrt(max(bound, 0.0))) if problem.is_root else bound
 
 
 def _is_provable(problem: Problem) -> bool:
@@ -159,7 +175,7 @@ def _bound_at(problem: Problem, priced: Lagrangian, duals: Array, objective: flo
     A, lower, upper = problem.linear
     slope = priced.slope - A.T @ duals
     sides = np.where(duals > 0, lower, np.where(duals < 0, upper, 0.0))
-    minima = _minima(problem, priced.sums, slope)
+    minima = least_each(slope, *implied_bounds(problem), priced.sums)
     free = ~np.isfinite(minima)
     summands = np.concatenate([duals * sides, -priced.slope * w, np.where(free, slope * w, minima)])
     allowance = 4.0 * _EPS * (abs(objective) + priced.magnitude + float(np.abs(summands).sum()))
@@ -173,16 +189,6 @@ def reduced_costs(problem: Problem, solution: Solution) -> tuple[Array, list[tup
     """What a unit more of each asset would cost, bounds apart: a slope, and priced sums of absolute values."""
     priced, duals = lagrangian(problem, solution), solution.row_duals
     return (priced.slope if duals is None else priced.slope - problem.linear.A.T @ duals), priced.sums
-
-
-def _minima(problem: Problem, sums: list[tuple[float, AbsoluteSum]], slope: Array) -> Array:
-    """Minimum over each weight's interval of slope·w_i plus priced absolute values: at an end of it, or at a kink."""
-    lower, upper = implied_bounds(problem)
-    ends = [lower, upper, *(np.clip(s.centre, lower, upper) for _, s in sums)]
-    with np.errstate(invalid="ignore"):
-        values = [np.where(slope == 0, 0.0, slope * end) + sum(nu * s.each(end) for nu, s in sums) for end in ends]
-    minima: Array = np.min(values, axis=0)
-    return np.where(np.isnan(minima), -np.inf, minima)
 
 
 def _bound_by_curvature(

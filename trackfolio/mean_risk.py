@@ -44,6 +44,12 @@ class MeanRisk(PortfolioEstimator):
         Sum of the weights, or its limits.
     min_weights, max_weights : float, array-like of shape (n_assets,), dict, Series or None, default=0.0 and 1.0
         Bounds of each weight. An asset that a dict leaves out keeps the default (0 and 1); None is no bound.
+    cardinality : int, (int, int) or None, default=None
+        Largest number of assets held, or the fewest and the most; a fewest above 0 needs `min_position`. See
+        :class:`trackfolio.solvers.Sparse`.
+    min_position : float, array-like of shape (n_assets,), dict, Series or None, default=None
+        Smallest size of a held position: a weight is 0, or at least this (where shorts are allowed, or at most minus
+        this). An asset that a dict leaves out may have a position of any size.
     benchmark_weights : array-like of shape (n_assets,), dict, Series, or date-indexed DataFrame, default=None
         Weights of the benchmark, as in `MinTrackingError`.
     expected_returns : array-like of shape (n_assets,), dict, Series, estimator or None, default=None
@@ -102,6 +108,8 @@ class MeanRisk(PortfolioEstimator):
         budget: Any = 1.0,
         min_weights: Any = 0.0,
         max_weights: Any = 1.0,
+        cardinality: Any = None,
+        min_position: Any = None,
         benchmark_weights: Any = None,
         expected_returns: Any = None,
         max_tracking_error: float | None = None,
@@ -115,6 +123,8 @@ class MeanRisk(PortfolioEstimator):
         self.budget = budget
         self.min_weights = min_weights
         self.max_weights = max_weights
+        self.cardinality = cardinality
+        self.min_position = min_position
         self.benchmark_weights = benchmark_weights
         self.expected_returns = expected_returns
         self.max_tracking_error = max_tracking_error

@@ -1,15 +1,17 @@
 """What an estimator describes and a solver solves: data and terms, in plain arrays."""
 
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
 
 from trackfolio._constraint import Rows, checked_rows, kinds_of
 from trackfolio._functions import AbsoluteSum, Limit, Linear, Summand
+from trackfolio._holdings import HeldLimit, Holdings
 from trackfolio._position import Position
 from trackfolio._quadratic import Quadratic, SumQuadratic
 from trackfolio._reach import check_bounds, check_row_reach
@@ -19,8 +21,18 @@ from trackfolio.solution import Solution
 
 __all__ = ["Problem"]
 
+# Gaps of portfolios of few names are in units of the objective, unless it is below this share of its scale.
+_SMALLEST_UNIT = 1e-6
 # Names under which the multipliers of the estimators' own limits are found.
 _RESERVED = ("budget", "min_weights", "max_weights")
+
+
+class SplitObjective(NamedTuple):
+    """A quadratic form, sums of absolute values with their coefficients, and a constant."""
+
+    quadratic: Quadratic
+    sums: list[tuple[float, AbsoluteSum]]
+    constant: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +59,10 @@ class Problem:
         Weights that constraints may refer to.
     given_returns : ndarray of shape (n_assets,) or None
         Expected return of each asset, per period, where it is not the sample mean.
+    cardinality : (int, int) or None
+        Fewest and most assets that may be held.
+    min_position : ndarray of shape (n_assets,) or None
+        Smallest size of the weight of a held asset.
     near : Solution or None
         Solution of a problem like this one, as of a neighbour on a frontier: solvers may begin there.
     gap_unit : float or None
@@ -64,6 +80,8 @@ class Problem:
     benchmark_weights: Array | None = None
     previous_weights: Array | None = None
     given_returns: Array | None = None
+    cardinality: tuple[int, int] | None = None
+    min_position: Array | None = None
     near: Solution | None = None
     gap_unit: float | None = None
 
@@ -137,6 +155,11 @@ class Problem:
             raise ValueError(f"The objective is {scale} at ordinary weights: the returns are too large to be squared.")
         return scale if scale > 0 else 1.0
 
+    def gap_unit_at(self, objective: float) -> float:
+        """What the gap of a solution with this objective is measured in: see `Certificate.gap`."""
+        floor = _SMALLEST_UNIT * self.scale if self.is_discrete else self.scale
+        return self.gap_unit or max(abs(objective), floor)
+
     @property
     def least_value(self) -> float:
         """A number that no value of the objective is below."""
@@ -158,6 +181,17 @@ class Problem:
             return forms[0][1]
         slopes = [c * f.slope for _, c, f in self.objective if isinstance(f, Linear)]
         return SumQuadratic([(c, q) for c, q in forms if q is not None], np.sum([np.zeros(self.n_assets), *slopes], 0))
+
+    @cached_property
+    def split(self) -> "SplitObjective | None":
+        """The objective (its square, if `is_root`) as a quadratic form, sums of absolute values and a constant."""
+        if self.is_root:
+            return None if self.quadratic is None else SplitObjective(self.quadratic, [], 0.0)
+        sums = [(c, f) for _, c, f in self.objective if isinstance(f, AbsoluteSum)]
+        others = [part for part in self.objective if not isinstance(part.function, AbsoluteSum)]
+        quadratic = dataclasses.replace(self, objective=others).quadratic
+        constant = sum(c * f.constant for _, c, f in others if isinstance(f, Linear))
+        return None if quadratic is None else SplitObjective(quadratic, sums, constant)
 
     def multiplier_unit(self, w: Array, *, squared: bool) -> float:
         """Factor from multipliers of the objective over its scale, or of the square of that, to those of the objective.
@@ -222,6 +256,28 @@ class Problem:
             if isinstance(function, AbsoluteSum) and not others:
                 yield function, limit.bound / coefficient
 
+    @property
+    def is_discrete(self) -> bool:
+        """Whether some limit is on what is held, so that the weights allowed are no convex set."""
+        return self.holdings is not None or any(term.is_discrete for _, term in self.constraints)
+
+    @cached_property
+    def holdings(self) -> Holdings | None:
+        """Limits on which assets are held, where there are any."""
+        given = [limit for _, term in self.constraints if offers(term, "holdings") for limit in term.holdings(self)]
+        if self.cardinality is None and self.min_position is None and not given:
+            return None
+        n = self.n_assets
+        fewest, most = self.cardinality or (0, n)
+        least = np.zeros(n) if self.min_position is None else self.min_position
+        total = HeldLimit("cardinality", np.ones(n, dtype=bool), fewest, most)
+        return Holdings([total, *given], least, self.lower, self.upper)
+
+    def relaxed(self) -> "Problem":
+        """The same problem without the limits on what is held."""
+        kept = [(name, term) for name, term in self.constraints if not (term.is_discrete or offers(term, "holdings"))]
+        return dataclasses.replace(self, constraints=kept, cardinality=None, min_position=None)
+
     def other_terms(self) -> Iterator[tuple[str, Any]]:
         """Constraints that only cvxpy understands."""
         return ((name, term) for name, term in self.constraints if offers(term, "constraints"))
@@ -235,6 +291,11 @@ class Problem:
         parts = [self.lower - w, w - self.upper, lower - Aw, Aw - upper]
         worst = max(0.0, *(float(part.max()) for part in parts if part.size)) / self.unit
         listed = [limit for limits in self.limits.values() for limit in limits]
+        if self.holdings is not None:
+            worst = max(worst, self.holdings.violation(w, self.unit) / self.unit)
+        for _, term in self.constraints:
+            if term.is_discrete:
+                worst = max(worst, term.violation(self, w) / self.unit)
         return max([worst, *((limit.value(w) - limit.bound) / limit.scale(self.unit) for limit in listed)])
 
     def check(self) -> None:
@@ -242,5 +303,7 @@ class Problem:
         check_bounds(self)
         for name in self._blocks:
             check_row_reach(self, name)
+        if self.holdings is not None:
+            self.holdings.check(self.names, self.budget)
         # Computed here for their errors; both are kept for the solvers.
         _ = self.limits, self.scale

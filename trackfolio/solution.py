@@ -1,8 +1,10 @@
 """What a solver finds, and what is proven about it."""
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
+from trackfolio._search_proof import SearchProof
 from trackfolio._validation import Array
 
 __all__ = ["Certificate", "Solution"]
@@ -14,15 +16,17 @@ class Certificate:
 
     Attributes
     ----------
-    kind : {"bound", "residuals"}
+    kind : {"bound", "residuals", "reported"}
         "bound": `lower_bound` is proven, any weights within the limits have at least this objective. "residuals":
         a term offers no way to a proven bound; `lower_bound` is the dual objective, good up to the residuals.
+        "reported": `lower_bound` is what a mixed-integer solver says; nothing of it was checked.
     objective : float
         Objective at the weights, on all rows, in declared units.
     lower_bound : float
         See `kind`; -inf where nothing can be said.
     gap : float
-        (objective - lower_bound) / max(abs(objective), scale).
+        (objective - lower_bound) / max(abs(objective), scale), with the scale of the problem; where names are limited,
+        whose bounds are rarely that tight, with a millionth of it: there the gap is relative to the objective.
     primal_violation : float
         Largest amount by which the weights break a limit, in weights: limits are divided by their largest coefficient.
     stationarity, complementarity : float or None
@@ -48,8 +52,9 @@ class Solution:
         Weights found.
     solver : str
         Solver that found them.
-    status : {"optimal", "inaccurate"}
-        "optimal": the gap of the certificate is within the tolerance.
+    status : {"optimal", "inaccurate", "stopped"}
+        "optimal": the gap of the certificate is within the tolerance. "stopped": a search over what is held ended at
+        a limit before it had a proof; the gap says how good the weights are at least.
     iterations : int
         Iterations of the solver.
     seconds : float
@@ -69,6 +74,14 @@ class Solution:
         Multipliers of the periods' returns in each function that has kinks, by name of the summand or limit.
     other_duals : dict of str to list
         Multipliers of the cvxpy constraints of other terms.
+    nodes : int
+        Parts into which a search over what is held has split the portfolios; 0 where there was none.
+    stopped_by : str or None
+        What ended the search before it had a proof: "time", "nodes", "memory" or "interrupt".
+    proof : SearchProof or None
+        Relaxations and leaves of the search, from which the lower bound follows.
+    reported_bound : float
+        Bound that a mixed-integer solver reported.
     cone_point : tuple of ndarray or None
         Primal and dual point of the cone form, only where no bound can be proven.
     """
@@ -84,6 +97,10 @@ class Solution:
     limit_duals: dict[str, list[float]] = field(default_factory=dict)
     pulls: dict[str, list[Array | None]] = field(default_factory=dict)
     other_duals: dict[str, list[Any]] = field(default_factory=dict)
+    nodes: int = 0
+    stopped_by: str | None = None
+    proof: SearchProof | None = None
+    reported_bound: float = -math.inf
     cone_point: tuple[Array, Array] | None = None
 
     @property
@@ -108,7 +125,8 @@ class Solution:
 
     def __repr__(self) -> str:
         """In one line: what was reached, and what is proven."""
-        done = f"<Solution: {self.status}, by {self.solver} in {self.iterations} iterations and {self.seconds:.3g} s"
+        work = f"{self.nodes} nodes" if self.nodes else f"{self.iterations} iterations"
+        done = f"<Solution: {self.status}, by {self.solver} in {work} and {self.seconds:.3g} s"
         if self.certificate is None:
             return done + ">"
         return f"{done}; objective {self.objective:.6g}, gap {self.gap:.1e} ({self.certificate.kind})>"

@@ -7,6 +7,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from trackfolio._functions import Linear, Summand
+from trackfolio._terms import offers
 from trackfolio._validation import warn
 from trackfolio.certificate import certify
 from trackfolio.exceptions import (
@@ -26,11 +27,14 @@ from trackfolio.solvers._unbounded import refuse_unbounded
 from trackfolio.solvers.conic import Conic
 from trackfolio.solvers.dense_qp import DenseQP
 from trackfolio.solvers.interior_point import InteriorPoint
+from trackfolio.solvers.mixed_integer import MixedInteger
+from trackfolio.solvers.sparse import Sparse
+from trackfolio.solvers.sparse._feasible import conflicting_limits
 
-__all__ = ["REGISTRY", "Conic", "DenseQP", "InteriorPoint", "Solver", "choose", "solve"]
+__all__ = ["REGISTRY", "Conic", "DenseQP", "InteriorPoint", "MixedInteger", "Solver", "Sparse", "choose", "solve"]
 
 #: The fastest first; the first whose needs the terms meet is taken, of those that are not slow for the problem.
-REGISTRY: tuple[type[Solver], ...] = (DenseQP, InteriorPoint, Conic)
+REGISTRY: tuple[type[Solver], ...] = (DenseQP, InteriorPoint, Conic, Sparse, MixedInteger)
 
 # Weights that break a limit by more than this are not returned, with or without a warning.
 _USABLE = 1e-6
@@ -107,19 +111,21 @@ def find(problem: Problem, solver: Solver | None = None) -> tuple[Solution, list
         try:
             found = _certified(problem, candidate)
         except InfeasibleError:
-            refuse_conflicts(problem)
+            refuse_conflicts(problem.relaxed())
+            if problem.is_discrete:
+                raise InfeasibleError(_discrete_message(problem)) from None
             reasons.append(f"{type(candidate).__name__}: reported conflicting limits where there are none")
             continue
         except SolverFailure as error:
             if not reasons:  # before others try in vain
-                refuse_conflicts(problem)
+                refuse_conflicts(problem.relaxed())
             reasons.append(f"{type(candidate).__name__}: {error}")
             continue
         best = found if best is None or abs(found.gap) < abs(best.gap) else best
-        if best.status == "optimal":
+        if best.status in ("optimal", "stopped"):
             break
         reasons.append(f"{found.solver}: {_shortfall(found)}")
-    if best is None or best.status != "optimal":
+    if best is None or best.status not in ("optimal", "stopped"):
         refuse_unbounded(problem, find)
     if best is None:
         raise SolverFailure(
@@ -155,7 +161,7 @@ def _certified(problem: Problem, solver: Solver) -> Solution:
             failure = failure or error
             continue
         best = found if best is None or abs(found.gap) < abs(best.gap) else best
-        if best.status == "optimal":
+        if best.status in ("optimal", "stopped"):
             break
     if best is None:
         assert failure is not None, "a solver makes one attempt at least"
@@ -171,7 +177,8 @@ def _proven(problem: Problem, found: Solution, tolerance: float) -> Solution:
         raise SolverFailure(f"its weights break a limit by {proof.primal_violation:.1e}")
     residuals = [abs(r) for r in (proof.stationarity, proof.complementarity) if r is not None]
     good = max(abs(proof.gap), proof.primal_violation, *residuals) <= tolerance
-    return dataclasses.replace(found, certificate=proof, status="optimal" if good else "inaccurate")
+    status = "optimal" if good else "stopped" if found.stopped_by else "inaccurate"
+    return dataclasses.replace(found, certificate=proof, status=status)
 
 
 def _shortfall(solution: Solution) -> str:
@@ -189,8 +196,8 @@ def report(best: Solution, reasons: list[str]) -> None:
         warn(f"{best.solver} took over: {'; '.join(reasons)}.", SolverFallbackWarning)
 
 
-def _conflict_message(problem: Problem, terms: list[str]) -> str:
-    together = ", ".join(terms)
+def _conflict_message(problem: Problem, terms: list[str], within: str = "") -> str:
+    together = ", ".join(terms) + within
     if len(terms) == 1:
         message = f"No portfolio satisfies this limit: {together}."
     else:
@@ -198,8 +205,26 @@ def _conflict_message(problem: Problem, terms: list[str]) -> str:
             f"No portfolio satisfies these limits together: {together}. "
             "Without any one of them there is one: loosen or remove at least one."
         )
-    sentences = [sentence for name in terms for sentence in _reachable(problem, name) if sentence]
-    return " ".join([message, *sentences])
+    return " ".join([message, *_all_reachable(problem, terms)])
+
+
+def _all_reachable(problem: Problem, names: list[str]) -> list[str]:
+    return [sentence for name in names for sentence in _reachable(problem, name) if sentence]
+
+
+def _discrete_message(problem: Problem) -> str:
+    """What no portfolio of few names satisfies, and what could be reached."""
+    within = ", within budget, min_weights and max_weights"
+    names = conflicting_limits(problem)
+    if names:
+        return _conflict_message(problem, names, within)
+    # Not by linear programs: the names are too few for one of the other limits.
+    own = {"cardinality": problem.cardinality, "min_position": problem.min_position}
+    names = [name for name, value in own.items() if value is not None]
+    names += [name for name, term in problem.constraints if term.is_discrete or offers(term, "holdings")]
+    names += list(problem.limits)
+    message = f"No portfolio satisfies these limits together: {', '.join(names)}{within}. Loosen at least one."
+    return " ".join([message, *_all_reachable(problem, names)])
 
 
 def _reachable(problem: Problem, name: str) -> list[str]:

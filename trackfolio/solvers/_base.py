@@ -19,6 +19,8 @@ class Solver(Term):
     needs_quadratic: ClassVar[bool] = False
     #: Methods of which each constraint must offer at least one; empty: anything goes.
     needs_of_constraints: ClassVar[tuple[str, ...]] = ()
+    #: Limits on what is held, and constraints with integer variables, are taken.
+    takes_holdings: ClassVar[bool] = False
 
     tolerance: float
 
@@ -28,6 +30,8 @@ class Solver(Term):
         if self.needs_quadratic and problem.quadratic is None:
             sentences = [f"{name} is no quadratic form" for name, _, f in problem.objective if not f.is_quadratic]
             sentences = sentences or ["the objective mixes a root with other terms, or has no curvature"]
+        if problem.is_discrete and not self.takes_holdings:
+            sentences.append("it cannot limit what is held (cardinality, min_position and the like)")
         needs = self.needs_of_constraints
         for name, term in problem.constraints:
             # Limits that turn out to be linear are rows.

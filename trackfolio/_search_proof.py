@@ -1,0 +1,290 @@
+r"""What a search over holdings leaves behind, and the lower bound that follows from it and from the data.
+
+A search splits the portfolios by what is held, until each part (a leaf) has a lower bound. In a leaf, assets are held
+(I), not held, or open; at most K are held in all. For a convex function :math:`w'Mw + b'w + \tau + \sum_i d_i w_i^2`
+that is nowhere above the quadratic objective within the limits, and any numbers :math:`\beta_i \ge 0`, every
+portfolio of the leaf has
+
+.. math::
+
+    \sum_i d_i w_i^2 \ge \sum_i 2 \beta_i \sqrt{d_i}\,|w_i| - \sum_{i \in I} \beta_i^2
+    - \text{the } K - |I| \text{ largest } \beta_i^2 \text{ of open assets}
+
+since :math:`d w^2 \ge 2\beta\sqrt{d}|w| - \beta^2` for a held asset, and both sides are 0 for another one. With the
+tangent of w'Mw at any point, multipliers of the linear limits, and the minimum over each weight's interval, the rest is
+arithmetic: wrong numbers give a weak bound, never a false one.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from trackfolio._functions import AbsoluteSum, least_each
+from trackfolio._holdings import HELD, OPEN, OUT, SHORT, States
+from trackfolio._validation import Array
+
+_EPS = float(np.finfo(float).eps)
+# Leaves are bounded in chunks of this many numbers.
+_CHUNK = 2_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class Relaxation:
+    """A function w'Mw + slope·w + constant + Σ diagonal_i w_i² that is claimed to be below the quadratic objective.
+
+    Without a matrix, slope and constant are those of the objective, and M is what the diagonal leaves of its matrix.
+    """
+
+    diagonal: Array
+    matrix: Array | None = None
+    slope: Array | None = None
+    constant: float = 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class Leaves:
+    """Parts of the set of portfolios that cover it, and multipliers for each.
+
+    Attributes
+    ----------
+    states : ndarray of int8 of shape (n_leaves, n_assets)
+        What is decided of each asset: see `trackfolio._holdings`.
+    points : sparse array of shape (n_leaves, n_assets)
+        Weights at which the leaf's functions are replaced by tangents.
+    row_duals : ndarray of shape (n_leaves, n_rows)
+        Signed multipliers of the rows of `Problem.linear`.
+    limit_duals : ndarray of shape (n_leaves, n_absolute_limits)
+        Multipliers of `Problem.absolute_limits`.
+    relaxation : ndarray of int of shape (n_leaves,)
+        Which relaxation the bound is by; -1 for a leaf without a portfolio.
+    """
+
+    states: States
+    points: Any
+    row_duals: Array
+    limit_duals: Array
+    relaxation: npt.NDArray[np.int16]
+
+    def __len__(self) -> int:
+        return len(self.states)
+
+    def part(self, where: Any) -> "Leaves":
+        """Some of them."""
+        return Leaves(*(getattr(self, name)[where] for name in self.__dataclass_fields__))
+
+
+@dataclass(frozen=True, eq=False)
+class SearchProof:
+    """Relaxations and leaves: all that `certify` needs."""
+
+    relaxations: list[Relaxation]
+    leaves: Leaves
+
+
+class _Checked(NamedTuple):
+    """A relaxation as far as it holds: M is positive semidefinite up to `curvature`, the constant lowered if needed."""
+
+    diagonal: Array
+    matrix: Array
+    slope: Array
+    constant: float
+    curvature: float
+
+
+def proven_bound(problem: Any, proof: SearchProof, lower: Array, upper: Array) -> float:
+    """Lower bound of the objective (of its square, for a root) that the leaves prove; -inf where they do not cover.
+
+    Parameters
+    ----------
+    problem : Problem
+        With holdings, and an objective that splits (`Problem.split`).
+    proof : SearchProof
+        Claims, none of which is believed.
+    lower, upper : ndarray of shape (n_assets,)
+        Bounds of the weights that follow from all limits.
+    """
+    if not covers_all(problem.holdings, proof.leaves.states):
+        return -np.inf
+    relaxations = [checked(problem, relaxation, lower, upper) for relaxation in proof.relaxations]
+    return float(min(leaf_bounds(problem, relaxations, proof.leaves, lower, upper), default=-np.inf))
+
+
+def checked(problem: Any, relaxation: Relaxation, lower: Array, upper: Array) -> _Checked:
+    """What of a relaxation holds for the data."""
+    gram, linear, constant = problem.split.quadratic.gram()
+    d = np.maximum(relaxation.diagonal, 0.0)
+    if relaxation.matrix is None:
+        matrix, slope, value = gram - np.diag(d), -2 * linear, constant
+    else:
+        matrix, slope = relaxation.matrix, relaxation.slope
+        value = _constant_below(problem, relaxation, d, lower)
+    matrix = (matrix + matrix.T) / 2
+    size = float(np.abs(matrix).sum(axis=1).max())
+    curvature = max(0.0, -float(np.linalg.eigvalsh(matrix)[0])) + 4 * len(d) * _EPS * size
+    assert slope is not None
+    return _Checked(d, matrix, slope, value, curvature)
+
+
+def _constant_below(problem: Any, relaxation: Relaxation, d: Array, lower: Array) -> float:
+    """The constant with which the function is below the objective for weights >= 0 that sum to the budget.
+
+    There, the objective is w'Hw with one matrix H, and so is the function: entrywise comparison is enough.
+    """
+    total = problem.budget[0]
+    if not (total > 0 and problem.budget[1] == total and (lower >= 0).all()):
+        return -np.inf
+    homogeneous = homogenised(problem.split.quadratic.gram(), total)
+    assert relaxation.matrix is not None
+    assert relaxation.slope is not None
+    b = relaxation.slope
+    less = homogeneous - relaxation.matrix - np.diag(d) - (b[:, None] + b) / (2 * total)
+    rounding = 32 * _EPS * float(np.abs(homogeneous).max() + np.abs(relaxation.matrix).max() + np.abs(d).max())
+    return float(total**2 * (less.min() - rounding))
+
+
+def homogenised(gram: tuple[Array, Array, float], total: float) -> Array:
+    """Matrix H with w'Hw equal to the quadratic form, for weights of a given sum."""
+    matrix, linear, constant = gram
+    return np.asarray(matrix - (linear[:, None] + linear) / total + constant / total**2)
+
+
+def leaf_bounds(problem: Any, relaxations: list[_Checked], leaves: Leaves, lower: Array, upper: Array) -> Array:
+    """Lower bound of each leaf."""
+    bounds = np.full(len(leaves), -np.inf)
+    step = max(1, _CHUNK // problem.n_assets)
+    for k in np.unique(leaves.relaxation):
+        rows = np.flatnonzero(leaves.relaxation == k)
+        for start in range(0, len(rows), step):
+            part = rows[start : start + step]
+            if k < 0:
+                empty = [_is_empty(problem, leaves.states[i], lower, upper) for i in part]
+                bounds[part] = np.where(empty, np.inf, -np.inf)
+            elif k < len(relaxations):
+                bounds[part] = _bounds(problem, relaxations[k], leaves.part(part), lower, upper)
+    return bounds
+
+
+def _bounds(problem: Any, relaxation: _Checked, leaves: Leaves, lower: Array, upper: Array) -> Array:
+    d, matrix, slope, constant, curvature = relaxation
+    closed = [problem.holdings.closed(states) for states in leaves.states]
+    empty = np.array([states is None for states in closed])
+    states = np.array([own if done is None else done for own, done in zip(leaves.states, closed, strict=True)])
+    lower, upper = _boxes(problem, states, lower, upper)
+    x = leaves.points.toarray()
+    beta, top = _multipliers(np.sqrt(d) * np.abs(x), states, problem.holdings.most)
+    A, row_lower, row_upper = problem.linear
+    # A multiplier of a side that does not exist proves nothing; without it, the bound is weaker but true.
+    duals = np.clip(
+        leaves.row_duals, np.where(np.isinf(row_upper), 0, -np.inf), np.where(np.isinf(row_lower), 0, np.inf)
+    )
+    sides = np.where(duals > 0, row_lower, np.where(duals < 0, row_upper, 0.0))
+    Mx = x @ matrix
+    # w'Mw >= 2x'Mw - x'Mx - curvature |w - x|².
+    reach = np.maximum(np.abs(lower - x), np.abs(upper - x))
+    lost = np.sum(reach**2, axis=1) * curvature
+    tilt = 2 * Mx + slope - (A.T @ duals.T).T
+    sums = [(1.0, AbsoluteSum(2 * beta * np.sqrt(d), 2 * beta * np.sqrt(d), np.zeros(len(d)))), *problem.split.sums]
+    prices = np.maximum(leaves.limit_duals, 0.0)
+    priced = [*zip(prices.T[:, :, None], problem.absolute_limits, strict=True)]
+    sums += [(price, function) for price, (function, _) in priced]
+    paid = sum((price[:, 0] * bound for price, (_, bound) in priced), np.zeros(len(x)))
+    parts = [duals * sides, least_each(tilt, lower, upper, sums), np.stack([-np.sum(x * Mx, axis=1), -top, -paid], 1)]
+    with np.errstate(invalid="ignore"):
+        value = constant + sum(np.sum(part, axis=1) for part in parts)
+        size = abs(constant) + sum(np.sum(np.abs(part), axis=1) for part in parts)
+        result = value - lost - 4 * _EPS * len(d) ** 0.5 * size
+    return np.where(empty, np.inf, np.where(np.isnan(result), -np.inf, result))
+
+
+def _boxes(problem: Any, states: States, lower: Array, upper: Array) -> tuple[Array, Array]:
+    box_lower, box_upper = problem.holdings.box(states)
+    return np.maximum(box_lower, np.minimum(lower, 0.0)), np.minimum(box_upper, np.maximum(upper, 0.0))
+
+
+def _multipliers(t: Array, states: States, most: int) -> tuple[Array, Array]:
+    """β at which Σ t²/z is attained, and what the z of a leaf may cost in all: held ones, and the largest open ones."""
+    held, open_ = states > 0, states == OPEN
+    rest = most - held.sum(axis=1)
+    ordered = -np.sort(-np.where(open_, t, 0.0), axis=1)
+    tails = np.cumsum(ordered[:, ::-1], axis=1)[:, ::-1]
+    left = rest[:, None] - np.arange(t.shape[1])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        shares = np.where(left > 0, tails / left, 0.0)
+    first = np.argmax(ordered <= shares, axis=1)  # where none is, there is nothing open
+    share = np.where(open_.sum(axis=1) > rest, np.take_along_axis(shares, first[:, None], 1)[:, 0], 0.0)
+    beta = np.where(held, t, np.where(open_, np.maximum(t, share[:, None]), 0.0))
+    ordered = -np.sort(-np.where(open_, beta**2, 0.0), axis=1)
+    largest = np.where(np.arange(t.shape[1]) < rest[:, None], ordered, 0.0)
+    return beta, np.sum(np.where(held, beta**2, 0.0), axis=1) + largest.sum(axis=1)
+
+
+def _is_empty(problem: Any, states: States | None, lower: Array, upper: Array) -> bool:
+    """Whether a leaf has no portfolio: by its limits on what is held, or, checked by HiGHS, by all linear limits."""
+    states = problem.holdings.closed(states)
+    if states is None:
+        return True
+    lower, upper = _boxes(problem, states, lower, upper)
+    return bool((lower > upper).any()) or not is_linearly_feasible(problem, lower, upper)
+
+
+def is_linearly_feasible(problem: Any, lower: Array, upper: Array) -> bool:
+    """Whether some weights of these bounds keep the linear limits and those on sums of absolute values."""
+    from scipy.optimize import linprog
+
+    n = problem.n_assets
+    A, row_lower, row_upper = problem.linear
+    A = A.toarray() if hasattr(A, "toarray") else A
+    absolute = list(problem.absolute_limits)
+    above, below = np.isfinite(row_upper), np.isfinite(row_lower)
+    # Weights, then for each limit the summands of its sum, which are above both of their slopes.
+    columns = n * (1 + len(absolute))
+    blocks = [np.hstack([A[above], np.zeros((above.sum(), columns - n))])]
+    blocks.append(np.hstack([-A[below], np.zeros((below.sum(), columns - n))]))
+    right = [row_upper[above], -row_lower[below]]
+    for k, (f, bound) in enumerate(absolute):
+        own = slice(n * (1 + k), n * (2 + k))
+        for sign, slope in ((1.0, f.up), (-1.0, f.down)):
+            block = np.zeros((n, columns))
+            block[:, :n], block[:, own] = np.diag(sign * slope), -np.eye(n)
+            blocks.append(block)
+            right.append(sign * slope * f.centre)
+        total = np.zeros((1, columns))
+        total[0, own] = 1.0
+        blocks.append(total)
+        right.append(np.array([bound]))
+    limits = [*zip(lower, upper, strict=True), *([(0, None)] * (columns - n))]
+    result = linprog(np.zeros(columns), np.vstack(blocks), np.concatenate(right), bounds=limits, method="highs")
+    return bool(result.status != 2)  # 2: infeasible; only what was shown counts
+
+
+def covers_all(holdings: Any, states: States) -> bool:
+    """Whether leaves hold every portfolio: some asset is decided in all of them, in all its ways, and so on."""
+    ways = [
+        frozenset(way for way, can in ((OUT, True), (HELD, long), (SHORT, short)) if can)
+        for long, short in zip(holdings.can_be_long, holdings.can_be_short, strict=True)
+    ]
+    return all(len(rows) == 1 for rows in _split(states, ways)) if len(states) else False
+
+
+def _split(states: States, ways: list[frozenset[int]]) -> Iterator[npt.NDArray[np.intp]]:
+    """Leaves below each branching, one by one where they cover it; an empty one stands for what is not covered."""
+    stack = [(np.arange(len(states)), np.zeros(states.shape[1], dtype=bool))]
+    while stack:
+        rows, done = stack.pop()
+        if len(rows) == 1 and not (states[rows[0]] != OPEN)[~done].any():
+            yield rows
+            continue
+        decided = np.flatnonzero((states[rows] != OPEN).all(axis=0) & ~done)
+        if not len(decided):
+            yield rows[:0]
+            return
+        column = decided[0]
+        for way in ways[column]:
+            below = rows[states[rows, column] == way]
+            if not len(below):
+                yield below
+                return
+            stack.append((below, done | (np.arange(len(done)) == column)))

@@ -1,0 +1,263 @@
+"""How parts of a search are solved: by compiled code where there are bounds and a budget, else by other solvers."""
+
+import dataclasses
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from trackfolio._constraint import GivenLimits
+from trackfolio._functions import AbsoluteSum, Limit, OfQuadratic, Summand
+from trackfolio._holdings import OUT, States
+from trackfolio._position import Position
+from trackfolio._quadratic import GramQuadratic
+from trackfolio._search_proof import Leaves, Relaxation, checked, is_linearly_feasible, leaf_bounds
+from trackfolio._validation import Array
+from trackfolio.constraints import Constraint, LinearConstraint
+from trackfolio.exceptions import InfeasibleError, SolverFailure
+from trackfolio.problem import Problem
+from trackfolio.solvers._base import Solver
+from trackfolio.solvers.dense_qp import DenseQP
+from trackfolio.solvers.interior_point import InteriorPoint
+from trackfolio.solvers.sparse import _kernels
+from trackfolio.solvers.sparse._program import Program
+
+# Semismooth Newton steps of a node; each solves a quadratic program.
+_ROUNDS = 12
+# Quadratic programs of a node where other solvers are used, which cost more; z below this counts as this there.
+_FEWER_ROUNDS, _LEAST_SHARE = 4, 1e-6
+
+
+@dataclass(frozen=True, eq=False)
+class Node:
+    """Lower bound of a part of the portfolios, with all that it follows from.
+
+    `value` is that of the relaxation at the weights w, which are where the next ones begin; `z` is how far each asset
+    counts as held.
+    """
+
+    bound: float
+    value: float
+    w: Array
+    z: Array
+    row_duals: Array
+    limit_duals: Array
+
+
+class Engine(ABC):
+    """Solves parts of a program: with all of a set held, and relaxed."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.relaxations: list[Relaxation] = [Relaxation(np.zeros(program.n_assets))]
+        self._ready: list[Any] = []
+
+    def add(self, relaxation: Relaxation) -> int:
+        """Use a relaxation beside the first one, which is the objective itself; its number."""
+        self.relaxations.append(relaxation)
+        return len(self.relaxations) - 1
+
+    def forget(self, number: int) -> None:
+        """Use relaxations before this one only."""
+        del self.relaxations[number:], self._ready[number:]
+
+    def replace(self, number: int, last: int) -> None:
+        """Put the last relaxation in the place of another one."""
+        self.relaxations[number], self._ready[number] = self.relaxations[last], self.ready(last)
+        self.forget(last)
+
+    def ready(self, number: int) -> Any:
+        """A relaxation, as far as it holds."""
+        holdings = self.program.holdings
+        while len(self._ready) <= number:
+            given = self.relaxations[len(self._ready)]
+            self._ready.append(checked(self.program.problem, given, holdings.lower, holdings.upper))
+        return self._ready[number]
+
+    def restricted(self, states: States, start: Array) -> tuple[float, Array]:
+        """Least objective with all open assets allowed, and its weights; infinite where there is no portfolio."""
+        program = self.program
+        support = np.flatnonzero(states != OUT)
+        lower, upper = program.holdings.box(states)
+        return self.of_support(support, lower, upper, start)
+
+    def of_support(self, support: Any, lower: Array, upper: Array, start: Array) -> tuple[float, Array]:
+        """Least objective over weights of some assets, within bounds (given for all), and the weights."""
+        program = self.program
+        if not len(support):
+            return np.inf, np.zeros(program.n_assets)
+        if program.is_plain:
+            value, w = _kernels.restricted(program.Q, program.h, support, lower, upper, program.budget, start)
+            return value + program.constant, w
+        return self._of_support(support, lower, upper)
+
+    @abstractmethod
+    def _of_support(self, support: Any, lower: Array, upper: Array) -> tuple[float, Array]:
+        """The same, where there is more than bounds and a budget."""
+
+    @abstractmethod
+    def relaxed(self, states: States, start: Array, number: int, cutoff: float) -> Node:
+        """Lower bound over portfolios of these states by a relaxation; it may stop above the cutoff."""
+
+
+class Direct(Engine):
+    """By compiled code: bounds and a fixed sum."""
+
+    def _of_support(self, support: Any, lower: Array, upper: Array) -> tuple[float, Array]:
+        raise AssertionError("plain programs are solved by compiled code")
+
+    def relaxed(self, states: States, start: Array, number: int, cutoff: float) -> Node:
+        """Lower bound over portfolios of these states by a relaxation; it may stop above the cutoff."""
+        program, relaxation = self.program, self.ready(number)
+        kept = np.flatnonzero(states != OUT)
+        lower, upper = program.holdings.box(states)
+        constant = relaxation.constant + program.constant - _own_constant(program)
+        bound, value, x, z, multiplier = _kernels.relaxed(
+            np.ascontiguousarray(relaxation.matrix[np.ix_(kept, kept)]),
+            relaxation.slope[kept],
+            relaxation.diagonal[kept],
+            program.holdings.most,
+            lower[kept],
+            upper[kept],
+            states[kept] > 0,
+            program.budget,
+            start[kept],
+            cutoff - constant,
+            _ROUNDS,
+        )
+        w, share = np.zeros(program.n_assets), np.zeros(program.n_assets)
+        w[kept], share[kept] = x, z
+        return Node(bound + constant, value + constant, w, share, np.array([multiplier]), np.zeros(0))
+
+
+def _own_constant(program: Program) -> float:
+    """Constant that the relaxations hold already: that of the quadratic form."""
+    assert program.problem.split is not None
+    return program.constant - program.problem.split.constant
+
+
+class General(Engine):
+    """By the solvers for convex problems: with linear limits, turnover and proportional costs, or with shorts."""
+
+    def _of_support(self, support: Any, lower: Array, upper: Array) -> tuple[float, Array]:
+        program = self.program
+        found = self._solved(program.Q[np.ix_(support, support)], program.h[support], lower, upper, support)
+        if found is None:
+            return np.inf, np.zeros(program.n_assets)
+        return program.value(found.weights), found.weights
+
+    def relaxed(self, states: States, start: Array, number: int, cutoff: float) -> Node:
+        """Lower bound over portfolios of these states by a relaxation; it may stop above the cutoff."""
+        program, relaxation = self.program, self.ready(number)
+        kept = np.flatnonzero(states != OUT)
+        d, n = relaxation.diagonal[kept], program.n_assets
+        nothing = Node(np.inf, np.inf, np.zeros(n), np.zeros(n), np.zeros(0), np.zeros(0))
+        lower, upper = program.holdings.box(states)
+        if not len(kept):
+            return nothing
+        matrix, slope = relaxation.matrix[np.ix_(kept, kept)], relaxation.slope[kept]
+        constant = program.constant - _own_constant(program)
+        z = self._shares(start, states, relaxation.diagonal)
+        best = nothing
+        for round_ in range(_FEWER_ROUNDS if d.any() else 1):
+            weighted = matrix + np.diag(d / np.maximum(z[kept], _LEAST_SHARE))
+            found = self._solved(weighted, -slope / 2, lower, upper, kept)
+            if found is None:
+                empty = not is_linearly_feasible(program.problem, lower, upper)
+                return nothing if empty else dataclasses.replace(best, bound=-np.inf, value=-np.inf, w=start)
+            w, z = found.weights, self._shares(found.weights, states, relaxation.diagonal)
+            leaf = Leaves(
+                states[None], sp.csr_array(w[None]), found.row_duals[None], found.limit_duals[None],
+                np.zeros(1, dtype=np.int16),
+            )  # fmt: skip
+            holdings = program.holdings
+            bound = float(leaf_bounds(program.problem, [relaxation], leaf, holdings.lower, holdings.upper)[0])
+            value = self._relaxed_value(w, z, relaxation)
+            if round_ == 0 or bound > best.bound:
+                best = Node(bound + constant, value + constant, w, z, found.row_duals, found.limit_duals)
+            if best.bound >= cutoff or best.value - best.bound <= 1e-3 * abs(cutoff - best.bound):
+                break
+        return best
+
+    def _relaxed_value(self, w: Array, z: Array, relaxation: Any) -> float:
+        d, matrix, slope, constant, _ = relaxation
+        own = float(np.sum(d * w**2 / np.maximum(z, 1e-300)))
+        return float(w @ matrix @ w + slope @ w) + constant + own + sum(c * f.value(w) for c, f in self.program.sums)
+
+    def _shares(self, w: Array, states: States, d: Array) -> Array:
+        """How far each asset counts as held: z at which Σ d w²/z is least."""
+        t = np.sqrt(d) * np.abs(w)
+        full, rest, tail = _kernels.held_in_full(t, states > 0, self.program.holdings.most)
+        share = tail / rest if rest > 0 else 0.0
+        return np.where(full, 1.0, t / share if share > 0 else 0.0)
+
+    def _solved(self, matrix: Array, linear: Array, lower: Array, upper: Array, kept: Any) -> "_Found | None":
+        """Least of w'Mw - 2h'w and the proportional costs over the weights that are kept."""
+        program, problem = self.program, self.program.problem
+        lower, upper = lower[kept], upper[kept]
+        if (lower > upper).any() or lower.sum() > problem.budget[1] or upper.sum() < problem.budget[0]:
+            return None
+        rows = problem.linear
+        A = rows.A.toarray() if hasattr(rows.A, "toarray") else rows.A
+        out = np.setdiff1d(np.arange(program.n_assets), kept)
+        none = np.zeros(program.n_assets)
+        terms: list[tuple[str, Constraint]] = []
+        if len(A) > 1:
+            terms = [("rows", LinearConstraint(A[1:, kept], rows.lower[1:], rows.upper[1:]))]
+        for k, (f, bound) in enumerate(program.limits):
+            left = bound - float(f.each(none)[out].sum())
+            if left < 0:
+                return None
+            terms.append((f"limit{k}", GivenLimits([Limit([(1.0, _part(f, kept))], left)])))
+        objective = [Summand("quadratic", 1.0, OfQuadratic(GramQuadratic(matrix, linear)))]
+        objective += [Summand(f"cost{k}", c, _part(f, kept)) for k, (c, f) in enumerate(program.sums)]
+        small = Problem(
+            names=[problem.names[i] for i in kept],
+            objective=objective,
+            portfolio=Position(None, covariance=matrix),
+            active=None,
+            lower=lower,
+            upper=upper,
+            budget=problem.budget,
+            constraints=terms,
+        )
+        return self._by_others(small, kept)
+
+    def _by_others(self, small: Problem, kept: Any) -> "_Found | None":
+        plain = not self.program.sums and not self.program.limits
+        solvers: list[Solver] = [DenseQP(), InteriorPoint()] if plain else [InteriorPoint()]
+        for solver in solvers:
+            try:
+                found = solver.solve(small)
+            except InfeasibleError:
+                return None
+            except (SolverFailure, np.linalg.LinAlgError):
+                continue
+            if small.violation(found.weights) <= 1e-7:
+                w = np.zeros(self.program.n_assets)
+                w[kept] = found.weights
+                assert found.row_duals is not None
+                limits = [found.limit_duals[name][0] for name, _ in small.constraints if name in found.limit_duals]
+                return _Found(w, found.row_duals / small.row_units, np.array(limits))
+        return None
+
+
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """Weights of all assets, and multipliers of rows and limits of the program."""
+
+    weights: Array
+    row_duals: Array
+    limit_duals: Array
+
+
+def _part(f: AbsoluteSum, kept: Any) -> AbsoluteSum:
+    return AbsoluteSum(f.up[kept], f.down[kept], f.centre[kept])
+
+
+def engine_of(program: Program) -> Engine:
+    """The fast one where it will do."""
+    plain = program.is_plain and bool((program.holdings.lower >= 0).all())
+    return Direct(program) if plain else General(program)

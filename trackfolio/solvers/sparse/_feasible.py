@@ -1,0 +1,144 @@
+"""Whether few names can keep all limits: mixed-integer linear programs, by HiGHS through scipy."""
+
+import dataclasses
+from collections.abc import Iterator
+
+import numpy as np
+import scipy.optimize
+import scipy.sparse as sp
+
+from trackfolio._functions import AbsoluteSum, Limit
+from trackfolio._holdings import Holdings
+from trackfolio._terms import offers
+from trackfolio._validation import Array
+from trackfolio.certificate import implied_bounds
+from trackfolio.problem import Problem
+
+_SECONDS = 20.0
+
+
+def feasible_weights(problem: Problem, near: Array | None = None) -> Array | None:
+    """Weights within all limits, near given ones (in the sum of absolute differences); None if there are none.
+
+    Raises
+    ------
+    TimeoutError
+        If neither was found in time.
+    """
+    program = _Integers(problem, near)
+    result = scipy.optimize.milp(
+        program.cost,
+        constraints=[scipy.optimize.LinearConstraint(A, low, high) for A, low, high in program.rows()],
+        bounds=scipy.optimize.Bounds(program.lower, program.upper),
+        integrality=program.integral,
+        options={"time_limit": _SECONDS},
+    )
+    if result.status == 2:
+        return None
+    if result.x is None:
+        raise TimeoutError
+    w = np.array(result.x[: problem.n_assets])
+    held = (result.x[program.long] > 0.5) | (result.x[program.short] > 0.5)
+    return np.where(held, w, 0.0)
+
+
+class _Integers:
+    """Columns: weights, held long, held short, distances, and the summands of each limit on absolute values."""
+
+    def __init__(self, problem: Problem, near: Array | None) -> None:
+        holdings = problem.holdings
+        assert holdings is not None, "only asked of problems with limits on what is held"
+        self.problem, self.near, n = problem, near, problem.n_assets
+        lower, upper = implied_bounds(problem)
+        self.holdings: Holdings = dataclasses.replace(holdings, lower=lower, upper=upper)
+        self.absolute = list(problem.absolute_limits)
+        self.long, self.short, self.away = (slice(k * n, (k + 1) * n) for k in (1, 2, 3))
+        self.n_columns = n * (4 + len(self.absolute))
+        self.cost = np.zeros(self.n_columns)
+        self.cost[self.away] = 1.0
+        infinite = np.full(n * (1 + len(self.absolute)), np.inf)
+        two = self.holdings.can_be_short
+        self.lower = np.concatenate([np.minimum(lower, 0), np.zeros(self.n_columns - n)])
+        self.upper = np.concatenate([np.maximum(upper, 0), self.holdings.can_be_long, two, infinite])
+        self.integral = np.concatenate([np.zeros(n), np.ones(2 * n), np.zeros(len(infinite))])
+
+    def _block(self, **parts: object) -> sp.csr_array:
+        n = self.problem.n_assets
+        places = {"w": 0, "long": 1, "short": 2, "away": 3} | {f"sum{k}": 4 + k for k in range(len(self.absolute))}
+        found = {places[name]: sp.csr_array(part) for name, part in parts.items()}
+        height = next(iter(found.values())).shape[0]
+        blocks = [found.get(k, sp.csr_array((height, n))) for k in range(4 + len(self.absolute))]
+        return sp.csr_array(sp.hstack(blocks))
+
+    def rows(self) -> Iterator[tuple[sp.csr_array, object, object]]:
+        """All linear limits."""
+        holdings, eye = self.holdings, sp.eye_array(self.problem.n_assets)
+        A, low, high = self.problem.linear
+        yield self._block(w=A), low, high
+        # A weight is within the bounds of its side if it is held, else 0.
+        for side in ("lower", "upper"):
+            bound = getattr(holdings, side)
+            long = np.where(holdings.least > 0, np.maximum(bound, holdings.least), bound)
+            short = np.where(holdings.can_be_short, np.minimum(bound, -holdings.least), 0.0)
+            block = self._block(w=eye, long=sp.diags_array(-long), short=sp.diags_array(-short))
+            yield block, (0 if side == "lower" else -np.inf), (np.inf if side == "lower" else 0)
+        yield self._block(long=eye, short=eye), -np.inf, 1
+        for limit in holdings.limits:
+            members = limit.members.astype(float)[None]
+            yield self._block(long=members, short=members), limit.fewest, limit.most
+        if self.near is not None:
+            yield self._block(w=eye, away=-eye), -np.inf, self.near
+            yield self._block(w=-eye, away=-eye), -np.inf, -self.near
+        for k, (f, bound) in enumerate(self.absolute):
+            name = f"sum{k}"
+            yield self._block(w=sp.diags_array(f.up), **{name: -eye}), -np.inf, f.up * f.centre
+            yield self._block(w=sp.diags_array(-f.down), **{name: -eye}), -np.inf, -f.down * f.centre
+            yield self._block(**{name: np.ones((1, self.problem.n_assets))}), -np.inf, bound
+
+
+def conflicting_limits(problem: Problem) -> list[str]:
+    """Names of limits that no portfolio satisfies together, none to spare (bounds and budget apart); empty if unknown.
+
+    Each is left out in turn, for good if the others still contradict one another.
+    """
+    names = ["cardinality"] if problem.cardinality is not None else []
+    names += ["min_position"] if problem.min_position is not None else []
+    names += [name for name, _ in problem.constraints]
+    if unsupported_limits(problem) or _is_possible(problem):
+        return []
+    for name in list(names):
+        rest = [other for other in names if other != name]
+        if not _is_possible(_with(problem, rest)):
+            names = rest
+    return names
+
+
+def _with(problem: Problem, names: list[str]) -> Problem:
+    return dataclasses.replace(
+        problem,
+        constraints=[(name, term) for name, term in problem.constraints if name in names],
+        cardinality=problem.cardinality if "cardinality" in names else (0, problem.n_assets),
+        min_position=problem.min_position if "min_position" in names else None,
+    )
+
+
+def _is_possible(problem: Problem) -> bool:
+    # A fewest number says nothing without a least position: it is possible if the rest is.
+    try:
+        return feasible_weights(problem) is not None
+    except TimeoutError:
+        return True  # undecided: a limit is only blamed for what was shown
+
+
+def unsupported_limits(problem: Problem) -> list[str]:
+    """Names of limits that are neither linear, nor on absolute values, nor on what is held."""
+    known = {name for name, limits in problem.limits.items() if len(limits) == 1 and _is_absolute(limits[0])}
+    return [
+        name
+        for name, term in problem.constraints
+        if name not in problem.row_slices and name not in known and not offers(term, "holdings")
+    ]
+
+
+def _is_absolute(limit: Limit) -> bool:
+    return len(limit.summands) == 1 and isinstance(limit.summands[0][1], AbsoluteSum)

@@ -1,0 +1,201 @@
+"""The course of a search: a portfolio first, then bounds, then branch and bound for what is left between the two."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from trackfolio._holdings import OUT, States
+from trackfolio._search_proof import Leaves, SearchProof
+from trackfolio._validation import Array
+from trackfolio.exceptions import InfeasibleError, SolverFailure
+from trackfolio.solvers.sparse._engines import engine_of
+from trackfolio.solvers.sparse._feasible import feasible_weights
+from trackfolio.solvers.sparse._local import LocalSearch
+from trackfolio.solvers.sparse._nonnegative import DoublyNonnegative
+from trackfolio.solvers.sparse._perspective import improve_diagonal
+from trackfolio.solvers.sparse._program import Program
+from trackfolio.solvers.sparse._tree import Part, Tree
+
+# Restarts of the search with compiled code (a millisecond each), and with other solvers.
+_RESTARTS, _FEWER_RESTARTS = 150, 6
+# The doubly nonnegative relaxation takes an eigendecomposition an iteration: up to this many assets. It ends where
+# four batches of iterations close less than this share of the gap, or where the gap is easily closed by splitting.
+_MOST_ASSETS, _BATCH, _MOST_BATCHES = 300, 100, 60
+_SLOW, _SMALL_GAP = 0.03, 0.01
+# Portfolios that are worse than the relaxation by no more than this share are as good as it.
+_ATTAINED = 1e-12
+
+
+class Clock:
+    """When to stop, and what is shown meanwhile."""
+
+    def __init__(self, time_limit: float | None, node_limit: int | None, progress: bool) -> None:
+        self._end = np.inf if time_limit is None else time.perf_counter() + time_limit
+        self._most = np.inf if node_limit is None else node_limit
+        # None: no bar where there is no terminal to show it on.
+        self._bar = tqdm(desc="search", unit=" nodes", delay=3, disable=None if progress else True)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the time is."""
+        return time.perf_counter() > self._end
+
+    def stop(self, nodes: int, best: float, lowest: float) -> str | None:
+        """Reason to stop, if there is one."""
+        self._bar.n = nodes
+        self._bar.set_postfix_str(f"objective {best:.6g}, bound {lowest:.6g}", refresh=False)
+        self._bar.update(0)
+        if nodes >= self._most:
+            return "nodes"
+        return "time" if self.is_over else None
+
+    def close(self) -> None:
+        """Take the bar away."""
+        self._bar.leave = False
+        self._bar.close()
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """The best portfolio, and what is known about all others."""
+
+    w: Array
+    nodes: int
+    stopped_by: str | None
+    proof: SearchProof
+
+
+class Method:
+    """A search for one program.
+
+    Parameters
+    ----------
+    program : Program
+        The problem.
+    cutoff : callable
+        The bound from which on nothing better is left to find, given the objective of the best portfolio.
+    clock : Clock
+        Says when to stop.
+    generator : RandomState
+        For restarts.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        cutoff: Callable[[float], float],
+        clock: Clock,
+        generator: np.random.RandomState,
+    ) -> None:
+        self.program, self.clock, self._cutoff = program, clock, cutoff
+        self.engine = engine_of(program)
+        self.search = LocalSearch(self.engine, generator)
+        self._nothing = np.zeros(program.n_assets, dtype=np.int8)
+
+    @property
+    def cutoff(self) -> float:
+        """The bound from which on nothing better is left to find."""
+        return self._cutoff(self.search.value)
+
+    def run(self) -> Found:
+        """Search, bound and split; an interrupt returns the best so far, if there is one."""
+        states = self.program.holdings.closed(self._nothing)
+        if states is None:
+            raise InfeasibleError("no portfolio keeps the limits on what is held")
+        root: Part | None = None
+        try:
+            root = self._relaxed(states)
+            self._find_first(root)
+            root = self._bounded(root)
+            return self._split(root)
+        except KeyboardInterrupt:
+            if root is None or not np.isfinite(self.search.value):
+                raise
+            return self._found(Tree(self.engine, self.search, self._cutoff, self._stop), root, "interrupt")
+        finally:
+            self.clock.close()
+
+    def _relaxed(self, states: States) -> Part:
+        """All portfolios, by the objective itself."""
+        n = self.program.n_assets
+        node = self.engine.relaxed(states, np.full(n, np.nan_to_num(self.program.budget, nan=1.0) / n), 0, np.inf)
+        if node.bound == np.inf:
+            raise InfeasibleError("no weights satisfy all limits at once")
+        return Part(self._nothing, states, node, 0)
+
+    def _find_first(self, root: Part) -> None:
+        search, w = self.search, root.node.w
+        search.descend(*search.eliminate(w))
+        if not np.isfinite(search.value):
+            search.descend(*self._feasible(w))
+        search.restart(_RESTARTS if self.program.is_plain else _FEWER_RESTARTS)
+
+    def _feasible(self, near: Array) -> tuple[float, Array]:
+        """A portfolio within all limits, near the relaxation; an error where there is none."""
+        try:
+            w = feasible_weights(self.program.problem, near)
+        except TimeoutError:
+            raise SolverFailure("no portfolio that keeps all limits was found in time, nor shown not to be") from None
+        if w is None:
+            raise InfeasibleError("no portfolio of few names keeps all limits")
+        value, w = self.search.try_states(self.program.holdings.states_of(w), w)
+        if not np.isfinite(value):
+            raise SolverFailure("the one portfolio found breaks a limit by rounding")
+        return value, w
+
+    # Bounds.
+
+    def _bounded(self, root: Part) -> Part:
+        """The root with the best relaxation."""
+        attained = self.search.value - root.node.value <= _ATTAINED * abs(self.search.value)
+        if attained or self._is_done(root) or self.program.holdings.most >= int((root.states != OUT).sum()):
+            return root
+        if self.program.is_simplex and self.program.n_assets <= _MOST_ASSETS:
+            return self._doubly_nonnegative(root)
+        node, number = improve_diagonal(self.engine, root.states, root.node, self.cutoff)
+        return Part(self._nothing, root.states, node, number)
+
+    def _is_done(self, root: Part) -> bool:
+        return root.node.bound >= self.cutoff or self.clock.is_over
+
+    def _doubly_nonnegative(self, root: Part) -> Part:
+        kept = np.flatnonzero(root.states != OUT)
+        method = DoublyNonnegative(self.program, kept, root.node.value, self.search.value)
+        best, gaps = root, [np.inf]
+        for _ in range(_MOST_BATCHES):
+            method.run(_BATCH)
+            best = self._better(best, method)
+            gaps.append((self.search.value - best.node.bound) / method.size if best.relaxation else np.inf)
+            slow = len(gaps) > 4 and gaps[-5] < np.inf and gaps[-5] - gaps[-1] < _SLOW * gaps[-1]
+            if slow or gaps[-1] < _SMALL_GAP or self._is_done(best):
+                break
+        return best
+
+    def _better(self, best: Part, method: DoublyNonnegative) -> Part:
+        """The root with what the multipliers say now, if that is more than before."""
+        number = self.engine.add(method.relaxation())
+        node = self.engine.relaxed(best.states, method.weights, number, self.cutoff)
+        if node.bound <= best.node.bound:
+            self.engine.forget(number)
+            return best
+        if best.relaxation:
+            self.engine.replace(best.relaxation, number)
+            number = best.relaxation
+        return Part(self._nothing, best.states, node, number)
+
+    # Branch and bound.
+
+    def _stop(self, nodes: int, lowest: float) -> str | None:
+        return self.clock.stop(nodes, self.search.value, lowest)
+
+    def _split(self, root: Part) -> Found:
+        tree = Tree(self.engine, self.search, self._cutoff, self._stop)
+        tree.run(root)
+        return self._found(tree, None, tree.stopped_by)
+
+    def _found(self, tree: Tree, root: Part | None, stopped_by: str | None) -> Found:
+        leaves: Leaves = tree.leaves() if root is None else tree.leaves_of(root)
+        return Found(self.search.w, max(tree.nodes, 1), stopped_by, SearchProof(self.engine.relaxations, leaves))
