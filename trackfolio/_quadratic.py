@@ -50,6 +50,18 @@ def has_factors(quadratic: Quadratic) -> bool:
     return factors_of(quadratic) is not None
 
 
+def parts_of(quadratic: Quadratic) -> tuple[Array, Array] | None:
+    """(U, d) with M = U'U + diag(d): factors and what each asset has of its own; None where a form has no such parts.
+
+    Of a sum, those without factors are taken by their rows.
+    """
+    if isinstance(quadratic, SumQuadratic):
+        parts = [(c, parts_of(q) or (q.root()[0], np.zeros(len(quadratic.slope)))) for c, q in quadratic.summands]
+        return np.vstack([np.sqrt(c) * U for c, (U, _) in parts]), np.sum([c * d for c, (_, d) in parts], axis=0)
+    factors = factors_of(quadratic)
+    return None if factors is None else factors[:2]
+
+
 def mean_diagonal(quadratic: Quadratic, size: float = 1.0) -> float:
     """Mean over the assets of q(size·e_i): what each asset alone would cost. It is the scale s of DESIGN.md."""
     parts = factors_of(quadratic)

@@ -24,6 +24,7 @@ import numpy.typing as npt
 
 from trackfolio._functions import AbsoluteSum, least_each
 from trackfolio._holdings import HELD, OPEN, OUT, SHORT, States
+from trackfolio._quadratic import parts_of
 from trackfolio._validation import Array
 
 _EPS = float(np.finfo(float).eps)
@@ -54,6 +55,8 @@ class Leaves:
         What is decided of each asset: see `trackfolio._holdings`.
     points : sparse array of shape (n_leaves, n_assets)
         Weights at which the leaf's functions are replaced by tangents.
+    shares : ndarray of shape (n_leaves,)
+        Least β of the assets that may be held.
     row_duals : ndarray of shape (n_leaves, n_rows)
         Signed multipliers of the rows of `Problem.linear`.
     limit_duals : ndarray of shape (n_leaves, n_absolute_limits)
@@ -64,6 +67,7 @@ class Leaves:
 
     states: States
     points: Any
+    shares: Array
     row_duals: Array
     limit_duals: Array
     relaxation: npt.NDArray[np.int16]
@@ -123,7 +127,10 @@ def checked(problem: Any, relaxation: Relaxation, lower: Array, upper: Array) ->
         value = _constant_below(problem, relaxation, d, lower)
     matrix = (matrix + matrix.T) / 2
     size = float(np.abs(matrix).sum(axis=1).max())
-    curvature = max(0.0, -float(np.linalg.eigvalsh(matrix)[0])) + 4 * len(d) * _EPS * size
+    parts = parts_of(problem.split.quadratic) if relaxation.matrix is None else None
+    # What factors and specific variances leave is positive semidefinite by its form.
+    known = parts is not None and bool((d <= parts[1]).all())
+    curvature = (0.0 if known else max(0.0, -float(np.linalg.eigvalsh(matrix)[0]))) + 4 * len(d) * _EPS * size
     assert slope is not None
     return _Checked(d, matrix, slope, value, curvature)
 
@@ -174,7 +181,6 @@ def _bounds(problem: Any, relaxation: _Checked, leaves: Leaves, lower: Array, up
     states = np.array([own if done is None else done for own, done in zip(leaves.states, closed, strict=True)])
     lower, upper = _boxes(problem, states, lower, upper)
     x = leaves.points.toarray()
-    beta, top = _multipliers(np.sqrt(d) * np.abs(x), states, problem.holdings.most)
     A, row_lower, row_upper = problem.linear
     # A multiplier of a side that does not exist proves nothing; without it, the bound is weaker but true.
     duals = np.clip(
@@ -186,17 +192,23 @@ def _bounds(problem: Any, relaxation: _Checked, leaves: Leaves, lower: Array, up
     reach = np.maximum(np.abs(lower - x), np.abs(upper - x))
     lost = np.sum(reach**2, axis=1) * curvature
     tilt = 2 * Mx + slope - (A.T @ duals.T).T
-    sums = [(1.0, AbsoluteSum(2 * beta * np.sqrt(d), 2 * beta * np.sqrt(d), np.zeros(len(d)))), *problem.split.sums]
     prices = np.maximum(leaves.limit_duals, 0.0)
     priced = [*zip(prices.T[:, :, None], problem.absolute_limits, strict=True)]
-    sums += [(price, function) for price, (function, _) in priced]
+    sums = [*problem.split.sums, *((price, function) for price, (function, _) in priced)]
     paid = sum((price[:, 0] * bound for price, (_, bound) in priced), np.zeros(len(x)))
-    parts = [duals * sides, least_each(tilt, lower, upper, sums), np.stack([-np.sum(x * Mx, axis=1), -top, -paid], 1)]
-    with np.errstate(invalid="ignore"):
-        value = constant + sum(np.sum(part, axis=1) for part in parts)
-        size = abs(constant) + sum(np.sum(np.abs(part), axis=1) for part in parts)
-        result = value - lost - 4 * _EPS * len(d) ** 0.5 * size
-    return np.where(empty, np.inf, np.where(np.isnan(result), -np.inf, result))
+    fixed = [duals * sides, np.stack([-np.sum(x * Mx, axis=1), -paid], 1)]
+    best = np.full(len(x), -np.inf)
+    # Any β will do: for held assets that of the point, or, as in the part from which it comes, that of the open ones.
+    for floor in (0.0, leaves.shares[:, None]):
+        beta, top = _multipliers(np.sqrt(d) * np.abs(x), states, problem.holdings.most, leaves.shares, floor)
+        pull = 2 * beta * np.sqrt(d)
+        own = (1.0, AbsoluteSum(pull, pull, np.zeros(len(d))))
+        parts = [*fixed, -top[:, None], least_each(tilt, lower, upper, [own, *sums])]
+        with np.errstate(invalid="ignore"):
+            value = constant + sum(np.sum(part, axis=1) for part in parts)
+            size = abs(constant) + sum(np.sum(np.abs(part), axis=1) for part in parts)
+            best = np.fmax(best, value - lost - 4 * _EPS * len(d) ** 0.5 * size)
+    return np.where(empty, np.inf, best)
 
 
 def _boxes(problem: Any, states: States, lower: Array, upper: Array) -> tuple[Array, Array]:
@@ -204,20 +216,22 @@ def _boxes(problem: Any, states: States, lower: Array, upper: Array) -> tuple[Ar
     return np.maximum(box_lower, np.minimum(lower, 0.0)), np.minimum(box_upper, np.maximum(upper, 0.0))
 
 
-def _multipliers(t: Array, states: States, most: int) -> tuple[Array, Array]:
-    """β at which Σ t²/z is attained, and what the z of a leaf may cost in all: held ones, and the largest open ones."""
+def share_of(t: Array, states: States, most: int) -> float:
+    """The β that open assets share where Σ t²/z is least over Σz <= most, z <= 1: those with t below it have z < 1."""
+    rest = most - int((states > 0).sum())
+    ordered = -np.sort(-t[states == OPEN])
+    if rest <= 0 or len(ordered) <= rest:
+        return 0.0
+    shares = np.cumsum(ordered[::-1])[::-1][:rest] / (rest - np.arange(rest))
+    return float(shares[np.argmax(ordered[:rest] <= shares)])
+
+
+def _multipliers(t: Array, states: States, most: int, shares: Array, floor: Any) -> tuple[Array, Array]:
+    """β, and what the z of a leaf may cost in all: that of held assets, and of the largest open ones."""
     held, open_ = states > 0, states == OPEN
-    rest = most - held.sum(axis=1)
-    ordered = -np.sort(-np.where(open_, t, 0.0), axis=1)
-    tails = np.cumsum(ordered[:, ::-1], axis=1)[:, ::-1]
-    left = rest[:, None] - np.arange(t.shape[1])
-    with np.errstate(divide="ignore", invalid="ignore"):
-        shares = np.where(left > 0, tails / left, 0.0)
-    first = np.argmax(ordered <= shares, axis=1)  # where none is, there is nothing open
-    share = np.where(open_.sum(axis=1) > rest, np.take_along_axis(shares, first[:, None], 1)[:, 0], 0.0)
-    beta = np.where(held, t, np.where(open_, np.maximum(t, share[:, None]), 0.0))
+    beta = np.where(held, np.maximum(t, floor), np.where(open_, np.maximum(t, shares[:, None]), 0.0))
     ordered = -np.sort(-np.where(open_, beta**2, 0.0), axis=1)
-    largest = np.where(np.arange(t.shape[1]) < rest[:, None], ordered, 0.0)
+    largest = np.where(np.arange(t.shape[1]) < (most - held.sum(axis=1))[:, None], ordered, 0.0)
     return beta, np.sum(np.where(held, beta**2, 0.0), axis=1) + largest.sum(axis=1)
 
 

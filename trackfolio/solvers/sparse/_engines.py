@@ -13,7 +13,7 @@ from trackfolio._functions import AbsoluteSum, Limit, OfQuadratic, Summand
 from trackfolio._holdings import OUT, States
 from trackfolio._position import Position
 from trackfolio._quadratic import GramQuadratic
-from trackfolio._search_proof import Leaves, Relaxation, checked, is_linearly_feasible, leaf_bounds
+from trackfolio._search_proof import Leaves, Relaxation, checked, is_linearly_feasible, leaf_bounds, share_of
 from trackfolio._validation import Array
 from trackfolio.constraints import Constraint, LinearConstraint
 from trackfolio.exceptions import InfeasibleError, SolverFailure
@@ -22,10 +22,13 @@ from trackfolio.solvers._base import Solver
 from trackfolio.solvers.dense_qp import DenseQP
 from trackfolio.solvers.interior_point import InteriorPoint
 from trackfolio.solvers.sparse import _kernels
+from trackfolio.solvers.sparse._barrier import Perspective
 from trackfolio.solvers.sparse._program import Program
 
 # Semismooth Newton steps of a node; each solves a quadratic program.
 _ROUNDS = 12
+# From this number of assets on, few factors are kept apart.
+_MANY = 150
 # Quadratic programs of a node where other solvers are used, which cost more; z below this counts as this there.
 _FEWER_ROUNDS, _LEAST_SHARE = 4, 1e-6
 
@@ -35,13 +38,14 @@ class Node:
     """Lower bound of a part of the portfolios, with all that it follows from.
 
     `value` is that of the relaxation at the weights w, which are where the next ones begin; `z` is how far each asset
-    counts as held.
+    counts as held, `share` the β of those that count in part (see `_search_proof`).
     """
 
     bound: float
     value: float
     w: Array
     z: Array
+    share: float
     row_duals: Array
     limit_duals: Array
 
@@ -76,6 +80,12 @@ class Engine(ABC):
             self._ready.append(checked(self.program.problem, given, holdings.lower, holdings.upper))
         return self._ready[number]
 
+    def bounds(self, leaves: Leaves, number: int) -> Array:
+        """Bounds of leaves by one relaxation, whichever they name."""
+        holdings = self.program.holdings
+        own = self.program.constant - _own_constant(self.program)
+        return own + leaf_bounds(self.program.problem, [self.ready(number)], leaves, holdings.lower, holdings.upper)
+
     def restricted(self, states: States, start: Array) -> tuple[float, Array]:
         """Least objective with all open assets allowed, and its weights; infinite where there is no portfolio."""
         program = self.program
@@ -105,16 +115,22 @@ class Engine(ABC):
 class Direct(Engine):
     """By compiled code: bounds and a fixed sum."""
 
+    @property
+    def _has_few_factors(self) -> bool:
+        return 4 * len(self.program.factors[0]) < self.program.n_assets
+
     def _of_support(self, support: Any, lower: Array, upper: Array) -> tuple[float, Array]:
         raise AssertionError("plain programs are solved by compiled code")
 
     def relaxed(self, states: States, start: Array, number: int, cutoff: float) -> Node:
         """Lower bound over portfolios of these states by a relaxation; it may stop above the cutoff."""
-        program, relaxation = self.program, self.ready(number)
         kept = np.flatnonzero(states != OUT)
+        if self.relaxations[number].matrix is None and len(kept) >= _MANY and self._has_few_factors:
+            return self._by_factors(states, number, cutoff)
+        program, relaxation = self.program, self.ready(number)
         lower, upper = program.holdings.box(states)
         constant = relaxation.constant + program.constant - _own_constant(program)
-        bound, value, x, z, multiplier = _kernels.relaxed(
+        bound, value, x, z, common, multiplier = _kernels.relaxed(
             np.ascontiguousarray(relaxation.matrix[np.ix_(kept, kept)]),
             relaxation.slope[kept],
             relaxation.diagonal[kept],
@@ -129,7 +145,41 @@ class Direct(Engine):
         )
         w, share = np.zeros(program.n_assets), np.zeros(program.n_assets)
         w[kept], share[kept] = x, z
-        return Node(bound + constant, value + constant, w, share, np.array([multiplier]), np.zeros(0))
+        return Node(bound + constant, value + constant, w, share, common, np.array([multiplier]), np.zeros(0))
+
+    def _by_factors(self, states: States, number: int, cutoff: float) -> Node:
+        """The same by an interior point, in factor form."""
+        program, relaxation, n = self.program, self.ready(number), self.program.n_assets
+        kept = np.flatnonzero(states != OUT)
+        lower, upper = (part[kept] for part in program.holdings.box(states))
+        w, z, duals = np.zeros(n), np.zeros(n), np.zeros(1)
+        if lower.sum() > program.budget or upper.sum() < program.budget:
+            return Node(np.inf, np.inf, w, z, 0.0, duals, np.zeros(0))
+        held, d = states[kept] > 0, self.relaxations[number].diagonal[kept]
+        factors, specific = program.factors[0][:, kept], program.factors[1][kept]
+        problem = Perspective(
+            factors, specific - d, d, relaxation.slope[kept], lower, upper, held, program.budget, program.holdings.most
+        )
+        size = abs(cutoff) if np.isfinite(cutoff) else abs(program.value(np.full(n, program.budget / n)))
+        w[kept], z[kept], duals[0] = problem.solve(size or 1.0)
+        return proven_node(program, states, relaxation, w, z, duals, np.zeros(0))
+
+
+def proven_node(
+    program: Program, states: States, relaxation: Any, w: Array, z: Array, row_duals: Array, limit_duals: Array
+) -> Node:
+    """Node of weights and multipliers from elsewhere, with the bound that they prove."""
+    d, matrix, slope, constant, _ = relaxation
+    holdings, own = program.holdings, program.constant - _own_constant(program)
+    share = share_of(np.sqrt(d) * np.abs(w), states, holdings.most)
+    leaf = Leaves(
+        states[None], sp.csr_array(w[None]), np.array([share]), row_duals[None], limit_duals[None],
+        np.zeros(1, dtype=np.int16),
+    )  # fmt: skip
+    bound = float(leaf_bounds(program.problem, [relaxation], leaf, holdings.lower, holdings.upper)[0])
+    value = float(w @ matrix @ w + slope @ w) + constant + float(np.sum(d * w**2 / np.maximum(z, 1e-300)))
+    value += sum(float(c * f.value(w)) for c, f in program.sums)
+    return Node(bound + own, value + own, w, z, share, row_duals, limit_duals)
 
 
 def _own_constant(program: Program) -> float:
@@ -153,12 +203,11 @@ class General(Engine):
         program, relaxation = self.program, self.ready(number)
         kept = np.flatnonzero(states != OUT)
         d, n = relaxation.diagonal[kept], program.n_assets
-        nothing = Node(np.inf, np.inf, np.zeros(n), np.zeros(n), np.zeros(0), np.zeros(0))
+        nothing = Node(np.inf, np.inf, np.zeros(n), np.zeros(n), 0.0, np.zeros(0), np.zeros(0))
         lower, upper = program.holdings.box(states)
         if not len(kept):
             return nothing
         matrix, slope = relaxation.matrix[np.ix_(kept, kept)], relaxation.slope[kept]
-        constant = program.constant - _own_constant(program)
         z = self._shares(start, states, relaxation.diagonal)
         best = nothing
         for round_ in range(_FEWER_ROUNDS if d.any() else 1):
@@ -168,23 +217,11 @@ class General(Engine):
                 empty = not is_linearly_feasible(program.problem, lower, upper)
                 return nothing if empty else dataclasses.replace(best, bound=-np.inf, value=-np.inf, w=start)
             w, z = found.weights, self._shares(found.weights, states, relaxation.diagonal)
-            leaf = Leaves(
-                states[None], sp.csr_array(w[None]), found.row_duals[None], found.limit_duals[None],
-                np.zeros(1, dtype=np.int16),
-            )  # fmt: skip
-            holdings = program.holdings
-            bound = float(leaf_bounds(program.problem, [relaxation], leaf, holdings.lower, holdings.upper)[0])
-            value = self._relaxed_value(w, z, relaxation)
-            if round_ == 0 or bound > best.bound:
-                best = Node(bound + constant, value + constant, w, z, found.row_duals, found.limit_duals)
+            node = proven_node(program, states, relaxation, w, z, found.row_duals, found.limit_duals)
+            best = node if round_ == 0 or node.bound > best.bound else best
             if best.bound >= cutoff or best.value - best.bound <= 1e-3 * abs(cutoff - best.bound):
                 break
         return best
-
-    def _relaxed_value(self, w: Array, z: Array, relaxation: Any) -> float:
-        d, matrix, slope, constant, _ = relaxation
-        own = float(np.sum(d * w**2 / np.maximum(z, 1e-300)))
-        return float(w @ matrix @ w + slope @ w) + constant + own + sum(c * f.value(w) for c, f in self.program.sums)
 
     def _shares(self, w: Array, states: States, d: Array) -> Array:
         """How far each asset counts as held: z at which Σ d w²/z is least."""

@@ -252,15 +252,16 @@ def relaxed(M, b, d, most, lower, upper, held, total, start, cutoff, rounds):
 
     A quadratic program for each set of assets that count in full, until that set is right (a semismooth Newton
     method); it ends early where the bound reaches the cutoff, or plainly never will. Returns a lower bound, the value,
-    the weights, z and the multiplier of the sum.
+    the weights, z, the share of those that
+    do not count in full, and the multiplier of the sum.
     """
     m = len(lower)
     x, z = start.copy(), np.ones(m)
     if not _make_feasible(lower, upper, total, x):
-        return np.inf, np.inf, x, z, 0.0
+        return np.inf, np.inf, x, z, 0.0, 0.0
     root = np.sqrt(d)
     P, c, free = np.empty((m, m)), np.empty(m), np.empty(m, np.bool_)
-    bound, multiplier, value = -np.inf, 0.0, np.inf
+    bound, multiplier, value, best_share = -np.inf, 0.0, np.inf, 0.0
     best, best_z = x.copy(), z.copy()
     for _ in range(rounds):
         t = root * x
@@ -282,7 +283,7 @@ def relaxed(M, b, d, most, lower, upper, held, total, start, cutoff, rounds):
         least, multiplier_now = _knapsack(g, lower, upper, total)
         now = value - g @ x + least
         if now > bound:
-            bound, multiplier = now, multiplier_now
+            bound, multiplier, best_share = now, multiplier_now, share
             best[:], best_z[:] = x, z
         slack, size = value - bound, min(abs(cutoff), abs(value))
         if bound >= cutoff or slack < 1e-9 * size or (value < 0.9 * cutoff < np.inf and slack < 1e-3 * abs(cutoff)):
@@ -297,4 +298,4 @@ def relaxed(M, b, d, most, lower, upper, held, total, start, cutoff, rounds):
                 P[a, a] += 2.0 * d[a]
             free[a] = lower[a] < x[a] < upper[a]
         minimise(P, c, lower, upper, x, free, 50 + 5 * m)
-    return bound, value, best, best_z, multiplier
+    return bound, value, best, best_z, best_share, multiplier

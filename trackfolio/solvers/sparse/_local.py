@@ -11,6 +11,8 @@ from trackfolio.solvers.sparse._engines import Engine
 _IMPROVEMENT = 1e-9
 # Exchanges that are solved before a portfolio counts as a local optimum, and names eliminated at a time.
 _TRIED, _SHARE_ELIMINATED = 40, 0.1
+# Elimination begins with the largest so many positions of the relaxation, or four times the names allowed.
+_ELIMINATED = 300
 
 Support = npt.NDArray[np.intp]
 
@@ -33,6 +35,7 @@ class LocalSearch:
         self.evaluations = 0
         everything = np.full(engine.program.n_assets, HELD, dtype=np.int8)
         self._long, self._short = self.holdings.box(everything), self.holdings.box(everything * SHORT)
+        self._most_eliminated = max(_ELIMINATED, 4 * self.holdings.most)
         self._has_floors = bool((self.holdings.least > 0).any())
         self._has_sides = bool(self.holdings.can_be_short.any())
 
@@ -85,7 +88,8 @@ class LocalSearch:
         """Drop the names whose loss costs least, from the relaxation on, until few enough are left."""
         if len(self.holdings.limits) > 1 or not self.program.is_plain:
             return self.round(w, np.abs(w), np.zeros(len(w), dtype=np.int8))
-        is_short, free = w < 0, np.flatnonzero(w)
+        is_short = w < 0
+        free = np.sort(np.argsort(-np.abs(w), kind="stable")[: min(np.count_nonzero(w), self._most_eliminated)])
         box = self.holdings.box(np.zeros(len(w), dtype=np.int8))
         while len(free) > self.holdings.most:
             inverse = _projected_inverse(2 * self.program.Q[np.ix_(free, free)])[0]
@@ -129,7 +133,9 @@ class LocalSearch:
         gains, entering, sides = self._gains(support, w)
         short = w < 0
         found = []
-        order = np.argsort(gains, axis=None, kind="stable")[: 4 * _TRIED]
+        count = min(4 * _TRIED, gains.size)
+        order = np.argpartition(gains, count - 1, axis=None)[:count]
+        order = order[np.argsort(gains.ravel()[order], kind="stable")]
         for a, i in zip(*np.unravel_index(order, gains.shape), strict=True):
             if value + gains[a, i] >= least or len(found) >= _TRIED:
                 break

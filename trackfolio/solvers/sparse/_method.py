@@ -19,8 +19,9 @@ from trackfolio.solvers.sparse._perspective import improve_diagonal
 from trackfolio.solvers.sparse._program import Program
 from trackfolio.solvers.sparse._tree import Part, Tree
 
-# Restarts of the search with compiled code (a millisecond each), and with other solvers.
-_RESTARTS, _FEWER_RESTARTS = 150, 6
+# Restarts of the search with compiled code (a millisecond each, more with many names: assets times names times restarts
+# are limited), and with other solvers.
+_RESTARTS, _FEWER_RESTARTS, _WORK = 150, 6, 3_000_000
 # The doubly nonnegative relaxation takes an eigendecomposition an iteration: up to this many assets. It ends where
 # four batches of iterations close less than this share of the gap, or where the gap is easily closed by splitting.
 _MOST_ASSETS, _BATCH, _MOST_BATCHES = 300, 100, 60
@@ -131,7 +132,9 @@ class Method:
         search.descend(*search.eliminate(w))
         if not np.isfinite(search.value):
             search.descend(*self._feasible(w))
-        search.restart(_RESTARTS if self.program.is_plain else _FEWER_RESTARTS)
+        size = self.program.n_assets * self.program.holdings.most
+        work = _WORK // size if self.program.is_plain else _FEWER_RESTARTS
+        search.restart(min(max(work, _FEWER_RESTARTS), _RESTARTS))
 
     def _feasible(self, near: Array) -> tuple[float, Array]:
         """A portfolio within all limits, near the relaxation; an error where there is none."""
@@ -155,7 +158,7 @@ class Method:
             return root
         if self.program.is_simplex and self.program.n_assets <= _MOST_ASSETS:
             return self._doubly_nonnegative(root)
-        node, number = improve_diagonal(self.engine, root.states, root.node, self.cutoff)
+        node, number = improve_diagonal(self.engine, root.states, root.node, self.search.w, self.cutoff)
         return Part(self._nothing, root.states, node, number)
 
     def _is_done(self, root: Part) -> bool:

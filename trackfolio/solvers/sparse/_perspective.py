@@ -14,7 +14,7 @@ _ROUNDS, _POWER = 12, 0.5
 _SAFE = 1 - 1e-9
 
 
-def improve_diagonal(engine: Engine, states: States, start: Node, cutoff: float) -> tuple[Node, int]:
+def improve_diagonal(engine: Engine, states: States, start: Node, w: Array, cutoff: float) -> tuple[Node, int]:
     """Add the best diagonal found to the relaxations; the bound with it, and its number.
 
     It begins with what the objective has by its form (specific variances, L2 costs), or with its least eigenvalue.
@@ -24,7 +24,7 @@ def improve_diagonal(engine: Engine, states: States, start: Node, cutoff: float)
     best, best_number = start, 0
     for diagonal in _diagonals(engine, states):
         number = engine.add(Relaxation(diagonal))
-        node = engine.relaxed(states, best.w, number, cutoff)
+        node = engine.relaxed(states, w, number, cutoff)
         if node.bound > best.bound:
             best, best_number = node, number
         if best.bound >= cutoff:
@@ -35,7 +35,7 @@ def improve_diagonal(engine: Engine, states: States, start: Node, cutoff: float)
 
 
 def _diagonals(engine: Engine, states: States) -> list[Array]:
-    Q, specific = engine.program.Q, engine.program.specific * _SAFE
+    Q, specific = engine.program.Q, engine.program.factors[1] * _SAFE
     least = float(scipy.linalg.eigh(Q, eigvals_only=True, subset_by_index=[0, 0])[0])
     found = [specific] if specific.any() else []
     if least > 1e-9 * float(np.trace(Q)) / len(Q) and not specific.min() >= least * _SAFE:

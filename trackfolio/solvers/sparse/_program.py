@@ -1,12 +1,13 @@
 """The parts of a problem with holdings that a search works on, as plain arrays."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
 from trackfolio._functions import AbsoluteSum
 from trackfolio._holdings import Holdings
-from trackfolio._quadratic import Quadratic, SumQuadratic, factors_of
+from trackfolio._quadratic import parts_of
 from trackfolio._validation import Array
 from trackfolio.certificate import implied_bounds
 from trackfolio.problem import Problem
@@ -85,15 +86,10 @@ class Program:
         """Gradient of its quadratic part."""
         return np.asarray(2 * (self.Q @ w - self.h))
 
-    @property
-    def specific(self) -> Array:
-        """What the objective has of a diagonal by its form: specific variances, L2 costs."""
+    @cached_property
+    def factors(self) -> tuple[Array, Array]:
+        """Rows U and diagonal d with Q = U'U + diag(d), as the terms have them; all rows where they have no factors."""
         assert self.problem.split is not None
-        return _specific(self.problem.split.quadratic, self.n_assets)
-
-
-def _specific(quadratic: Quadratic, n_assets: int) -> Array:
-    if isinstance(quadratic, SumQuadratic):
-        return np.sum([c * _specific(q, n_assets) for c, q in quadratic.summands], axis=0)
-    factors = factors_of(quadratic)
-    return np.zeros(n_assets) if factors is None else factors[1]
+        quadratic = self.problem.split.quadratic
+        parts = parts_of(quadratic)
+        return (quadratic.root()[0], np.zeros(self.n_assets)) if parts is None else parts

@@ -3,9 +3,10 @@
 import heapq
 import itertools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+import numpy.typing as npt
 import scipy.sparse as sp
 
 from trackfolio._holdings import HELD, OPEN, OUT, SHORT, States
@@ -16,6 +17,8 @@ from trackfolio.solvers.sparse._local import LocalSearch
 
 # Leaves are kept for the proof: no more memory than this is taken for them.
 _MOST_BYTES = 400_000_000
+# Where more assets are open, only those are probed that are held in part.
+_MOST_PROBED, _IN_PART = 150, 1e-2
 # Weights below this, relative to the largest, are none when the least position is checked.
 _NOTHING = 1e-9
 
@@ -36,6 +39,7 @@ class _Record:
 
     states: list[States] = field(default_factory=list)
     points: list[sp.csr_array] = field(default_factory=list)
+    shares: list[float] = field(default_factory=list)
     row_duals: list[Array] = field(default_factory=list)
     limit_duals: list[Array] = field(default_factory=list)
     relaxations: list[int] = field(default_factory=list)
@@ -43,6 +47,7 @@ class _Record:
     def add(self, part: Part) -> None:
         self.states.append(part.decided)
         self.points.append(sp.csr_array(part.node.w[None]))
+        self.shares.append(part.node.share)
         self.row_duals.append(part.node.row_duals)
         self.limit_duals.append(part.node.limit_duals)
         self.relaxations.append(part.relaxation)
@@ -50,6 +55,7 @@ class _Record:
     def add_empty(self, decided: States, n_rows: int, n_limits: int) -> None:
         self.states.append(decided)
         self.points.append(sp.csr_array((1, len(decided))))
+        self.shares.append(0.0)
         self.row_duals.append(np.zeros(n_rows))
         self.limit_duals.append(np.zeros(n_limits))
         self.relaxations.append(-1)
@@ -193,8 +199,7 @@ class Tree:
         assert best is not None, "there is one relaxation at least"
         if parent.node.bound > best.node.bound:
             # What holds for the parent holds for its parts; the weights are still where the next ones begin.
-            inherited = Node(parent.node.bound, best.node.value, parent.node.w, best.node.z,
-                             parent.node.row_duals, parent.node.limit_duals)  # fmt: skip
+            inherited = replace(parent.node, value=best.node.value, z=best.node.z)
             return Part(decided, states, inherited, parent.relaxation)
         return best
 
@@ -232,21 +237,66 @@ class Tree:
 
     def _probed(self, root: Part) -> Part | None:
         """The root with all decisions that one look ahead allows: an asset of which all ways but one are done with."""
-        part, changed = root, True
-        while changed:
+        part = self._fixed(root)
+        changed = part is not None
+        while changed and part is not None:
             changed = False
-            for asset in np.flatnonzero(part.states == OPEN):
+            for asset in np.flatnonzero((part.states == OPEN) & self._worth_probing(part)):
                 if part.states[asset] != OPEN:
                     continue
                 if self._stopped(part):
                     return part
-                part, changed_now = self._probe(part, int(asset))
-                changed |= changed_now
+                part, decided = self._probe(part, int(asset))
+                changed |= decided
                 if part is None:
                     return self._next()
-            if self.engine.program.n_assets == 0 or not (part.states == OPEN).any():
-                break
-        return part
+        return part if part is not None else self._next()
+
+    def _worth_probing(self, part: Part) -> npt.NDArray[np.bool_]:
+        """All assets, if they are few; else those that the relaxation holds in part."""
+        if (part.states == OPEN).sum() <= _MOST_PROBED:
+            return np.ones(len(part.states), dtype=bool)
+        return np.asarray((part.node.z > _IN_PART) & (part.node.z < 1 - _IN_PART))
+
+    def _fixed(self, root: Part) -> Part | None:
+        """The root with the decisions that its own multipliers allow (fixing by reduced costs)."""
+        open_ = np.flatnonzero(root.states == OPEN)
+        bounds = {way: self._way_bounds(root, open_, way) for way in (OUT, HELD, SHORT)}
+        decided = root.decided.copy()
+        for k, asset in enumerate(open_):
+            ways = self._ways[asset]
+            left = [way for way in ways if bounds[way][k] < self.cutoff]
+            if len(left) == len(ways) or len(left) > 1:
+                continue
+            for way in set(ways) - set(left):
+                lost = decided.copy()
+                lost[asset] = way
+                self._record.add(replace(root, decided=lost, node=replace(root.node, bound=float(bounds[way][k]))))
+            if not left:
+                return None
+            decided[asset] = left[0]
+        if (decided == root.decided).all():
+            return root
+        part = self._bounded(decided, root)
+        if part is None:
+            self._record.add_empty(decided, *self._duals)
+        return None if part is None or self._is_done(part) else part
+
+    def _way_bounds(self, root: Part, assets: npt.NDArray[np.intp], way: int) -> Array:
+        """Bound of the root with one asset decided, for each of some assets, by the multipliers of the root."""
+        engine, node = self.engine, root.node
+        states = np.repeat(root.decided[None], len(assets), axis=0)
+        states[np.arange(len(assets)), assets] = way
+        count = len(assets)
+        leaves = Leaves(
+            states,
+            sp.csr_array(np.repeat(node.w[None], count, axis=0)),
+            np.full(count, node.share),
+            np.repeat(node.row_duals[None], count, axis=0),
+            np.repeat(node.limit_duals[None], count, axis=0),
+            np.zeros(count, dtype=np.int16),
+        )
+        return engine.bounds(leaves, root.relaxation)
 
     def _probe(self, part: Part, asset: int) -> tuple[Part | None, bool]:
         """Decide an asset if that is possible."""
@@ -280,6 +330,7 @@ class Tree:
         return Leaves(
             np.array(record.states, dtype=np.int8).reshape(count, n),
             sp.csr_array(sp.vstack(record.points)) if count else sp.csr_array((0, n)),
+            np.array(record.shares, dtype=np.float64),
             np.array(record.row_duals, dtype=np.float64).reshape(count, rows),
             np.array(record.limit_duals, dtype=np.float64).reshape(count, limits),
             np.array(record.relaxations, dtype=np.int16),
