@@ -12,14 +12,13 @@ from sklearn.base import clone
 from tqdm.auto import tqdm
 
 from trackfolio._base import PortfolioEstimator
-from trackfolio._functions import Linear, RiskOf, Summand
+from trackfolio._functions import Linear, RiskOf
 from trackfolio._validation import Array, suggest
 from trackfolio.constraints import MinReturn
 from trackfolio.exceptions import InfeasibleError
+from trackfolio.model_selection._shared import SharedData
 from trackfolio.portfolio import Portfolio
-from trackfolio.problem import Problem
 from trackfolio.risks import RootMeanSquare
-from trackfolio.solvers import solve
 
 __all__ = ["Frontier", "frontier"]
 
@@ -161,7 +160,7 @@ def frontier(
     template = clone(estimator)
     if parameter in template.get_params() and parameter in _WITH_ENDS:
         template.set_params(**{parameter: None})
-    data = _Data(template, X, y, previous_weights, sample_weight)
+    data = SharedData(template, X, y, previous_weights, sample_weight)
     listed, ends = (_checked(values), {}) if np.ndim(values) else _range(data, parameter, int(values))
     middle = [value for k, value in enumerate(listed) if k not in ends]
     if effective_n_jobs(n_jobs) == 1:
@@ -172,7 +171,9 @@ def frontier(
     # None: no bar where there is no terminal to show it on.
     inner = iter(list(tqdm(fitted, total=len(middle), desc=parameter, disable=None if progress else True)))
     models = [ends[k] if k in ends else next(inner) for k in range(len(listed))]
-    return Frontier(parameter, listed, models, [data.portfolio(m, v) for m, v in zip(models, listed, strict=True)])
+    return Frontier(
+        parameter, listed, models, [data.portfolio(m, f"{v:.6g}") for m, v in zip(models, listed, strict=True)]
+    )
 
 
 def _check_parameter(estimator: Any, parameter: str, values: Any) -> None:
@@ -192,46 +193,14 @@ def _checked(values: Any) -> Array:
     return array
 
 
-class _Data:
-    """What all points share: the data, and the problem without the parameter."""
-
-    def __init__(self, template: Any, X: Any, y: Any, previous_weights: Any, sample_weight: Any) -> None:
-        self.template, self.X, self.y = template, X, y
-        self.metadata = {"previous_weights": previous_weights, "sample_weight": sample_weight}
-        self.problem: Problem = template._problem(X, y, previous_weights, sample_weight)
-
-    def keep(self, model: Any, solution: Any, problem: Problem) -> Any:
-        for attribute in ("n_features_in_", "feature_names_in_"):
-            if hasattr(self.template, attribute):
-                setattr(model, attribute, getattr(self.template, attribute))
-        return model._keep(solution, problem, self.X)
-
-    def fit(self, model: Any, *, shared: bool, near: Any = None) -> Any:
-        """Fit a model, on the problem prepared before if it differs in terms alone, beginning near a neighbour."""
-        if not shared:
-            return model.fit(self.X, self.y, **self.metadata)
-        problem = dataclasses.replace(self.problem, constraints=model._limits(), objective=[], near=near)
-        problem = dataclasses.replace(problem, objective=model._objective(problem))
-        return self.keep(model, model._solution(problem), problem)
-
-    def extreme(self, name: str, function: Any) -> Any:
-        """Model with the weights at which a function is least, within all limits."""
-        problem = dataclasses.replace(self.problem, objective=[Summand(name, 1.0, function)])
-        return self.keep(clone(self.template), solve(problem, self.template.solver), problem)
-
-    def portfolio(self, model: Any, value: float) -> Portfolio:
-        predicted: Portfolio = model.predict(self.X).replace(name=f"{value:.6g}")
-        return predicted if self.y is None else predicted.relative_to(self.y)
-
-
-def _one_by_one(data: _Data, parameter: str, values: list[float], neighbour: Any) -> Iterator[Any]:
+def _one_by_one(data: SharedData, parameter: str, values: list[float], neighbour: Any) -> Iterator[Any]:
     """Each point from its neighbour, which is most of its solution."""
     for value in values:
         neighbour = _fitted(data, parameter, value, None if neighbour is None else neighbour.solution_)
         yield neighbour
 
 
-def _fitted(data: _Data, parameter: str, value: float, near: Any = None) -> Any:
+def _fitted(data: SharedData, parameter: str, value: float, near: Any = None) -> Any:
     model = clone(data.template)
     if parameter == "min_return":
         model.set_params(constraints=[*(model.constraints or []), ("min_return", MinReturn(value))])
@@ -243,7 +212,7 @@ def _fitted(data: _Data, parameter: str, value: float, near: Any = None) -> Any:
         raise InfeasibleError(f"{parameter}={value:.6g} cannot be reached. {error}") from error
 
 
-def _range(data: _Data, parameter: str, number: int) -> tuple[Array, dict[int, Any]]:
+def _range(data: SharedData, parameter: str, number: int) -> tuple[Array, dict[int, Any]]:
     """Values from end to end, and the models of the ends."""
     free, last = data.fit(clone(data.template), shared=True), number - 1
     if parameter == "min_return":

@@ -88,11 +88,11 @@ class _State:
 
     @property
     def p(self) -> Array:
-        return self.w - self.problem.lower
+        return np.asarray(self.w - self.problem.lower)
 
     @property
     def q(self) -> Array:
-        return self.problem.upper - self.w
+        return np.asarray(self.problem.upper - self.w)
 
     @property
     def t(self) -> Array:

@@ -4,7 +4,13 @@ Compiled at the first call (some seconds) and kept on disk for the next process.
 """
 
 import numpy as np
+import numpy.typing as npt
 from numba import njit
+
+from trackfolio._validation import Array
+
+Mask = npt.NDArray[np.bool_]
+Index = npt.NDArray[np.intp]
 
 # Added to the diagonal, relative to its mean, so that flat directions have a step; the larger one where rounding has
 # made a matrix indefinite. Slopes within the tolerance, relative to the largest, count as zero.
@@ -13,7 +19,7 @@ _SLOPE_TOLERANCE = 1e-10
 
 
 @njit(cache=True)
-def _factor(A, n):
+def _factor(A: Array, n: int) -> bool:
     """Cholesky factor of the leading block, in place, from its lower triangle; whether there is one."""
     for j in range(n):
         pivot = A[j, j]
@@ -32,7 +38,7 @@ def _factor(A, n):
 
 
 @njit(cache=True)
-def _solve_factored(A, n, v):
+def _solve_factored(A: Array, n: int, v: Array) -> None:
     """Solve in place, with the factor from `_factor`."""
     for i in range(n):
         entry = v[i]
@@ -46,7 +52,7 @@ def _solve_factored(A, n, v):
 
 
 @njit(cache=True)
-def _make_feasible(lower, upper, total, x):
+def _make_feasible(lower: Array, upper: Array, total: float, x: Array) -> bool:
     """Move x into its bounds and to its sum, in place, each weight by its share of the room; whether it can be."""
     sum_ = 0.0
     for i in range(len(x)):
@@ -68,7 +74,9 @@ def _make_feasible(lower, upper, total, x):
 
 
 @njit(cache=True)
-def _step(P, g, free, x, lower, upper, index, A, u, v):
+def _step(
+    P: Array, g: Array, free: Mask, x: Array, lower: Array, upper: Array, index: Index, A: Array, u: Array, v: Array
+) -> tuple[float, int, bool]:
     """One step of the free weights to their optimum, or to the first bound in the way.
 
     Returns the multiplier of the sum, the number of free weights (-1 where P has no factor), and whether a bound was
@@ -129,7 +137,7 @@ def _step(P, g, free, x, lower, upper, index, A, u, v):
 
 
 @njit(cache=True)
-def minimise(P, c, lower, upper, x, free, most):
+def minimise(P: Array, c: Array, lower: Array, upper: Array, x: Array, free: Mask, most: int) -> tuple[Array, bool]:
     """Minimise ½x'Px + c'x within bounds, the sum kept as it is: a primal active set, from a feasible x, in place.
 
     Each step goes to the optimum of the free weights or the first bound in the way, which then holds; at an optimum
@@ -171,7 +179,9 @@ def minimise(P, c, lower, upper, x, free, most):
 
 
 @njit(cache=True)
-def restricted(Q, h, support, lower, upper, total, start):
+def restricted(
+    Q: Array, h: Array, support: Index, lower: Array, upper: Array, total: float, start: Array
+) -> tuple[float, Array]:
     """Least w'Qw - 2h'w over weights of a support that sum to the total, and the weights; infinite if there are none.
 
     Bounds, start and result are of all assets.
@@ -198,7 +208,7 @@ def restricted(Q, h, support, lower, upper, total, start):
 
 
 @njit(cache=True)
-def held_in_full(t, held, most):
+def held_in_full(t: Array, held: Mask, most: int) -> tuple[Mask, int, float]:
     """Which assets count as held in full where Σ t²/z is least over Σz <= most, 0 <= z <= 1, z = 1 for those held.
 
     The others share what is left, z = t·rest/tail. Returns them, the rest and the tail.
@@ -229,7 +239,7 @@ def held_in_full(t, held, most):
 
 
 @njit(cache=True)
-def _knapsack(g, lower, upper, total):
+def _knapsack(g: Array, lower: Array, upper: Array, total: float) -> tuple[float, float]:
     """Least g'v over the bounds and the sum, and the multiplier of the sum."""
     value, left = 0.0, total
     for a in range(len(g)):
@@ -247,7 +257,10 @@ def _knapsack(g, lower, upper, total):
 
 
 @njit(cache=True)
-def relaxed(M, b, d, most, lower, upper, held, total, start, cutoff, rounds):
+def relaxed(
+    M: Array, b: Array, d: Array, most: int, lower: Array, upper: Array, held: Mask, total: float, start: Array,
+    cutoff: float, rounds: int,
+) -> tuple[float, float, Array, Array, float, float]:  # fmt: skip
     r"""Least w'Mw + b'w + Σ d_i w_i²/z_i over z with Σz <= most (z = 1 for those held), weights w >= 0 of this sum.
 
     A quadratic program for each set of assets that count in full, until that set is right (a semismooth Newton
@@ -281,12 +294,13 @@ def relaxed(M, b, d, most, lower, upper, held, total, start, cutoff, rounds):
                 value += t[a] * share
                 g[a] += 2.0 * root[a] * share
         least, multiplier_now = _knapsack(g, lower, upper, total)
-        now = value - g @ x + least
+        now = value - np.dot(g, x) + least
         if now > bound:
             bound, multiplier, best_share = now, multiplier_now, share
             best[:], best_z[:] = x, z
         slack, size = value - bound, min(abs(cutoff), abs(value))
-        if bound >= cutoff or slack < 1e-9 * size or (value < 0.9 * cutoff < np.inf and slack < 1e-3 * abs(cutoff)):
+        hopeless = cutoff < np.inf and value < cutoff - 0.1 * abs(cutoff) and slack < 1e-3 * abs(cutoff)
+        if bound >= cutoff or slack < 1e-9 * size or hopeless:
             break
         for a in range(m):
             c[a] = b[a]

@@ -13,8 +13,12 @@ _IMPROVEMENT = 1e-9
 _TRIED, _SHARE_ELIMINATED = 40, 0.1
 # Elimination begins with the largest so many positions of the relaxation, or four times the names allowed.
 _ELIMINATED = 300
+# Added to scores, so that each name has a chance in restarts.
+_EVEN = 0.02
 
 Support = npt.NDArray[np.intp]
+#: Out, in (-1 for none), and which positions are short afterwards.
+Exchange = tuple[int, int, npt.NDArray[np.bool_]]
 
 
 class LocalSearch:
@@ -127,12 +131,12 @@ class LocalSearch:
                 return found
         return None
 
-    def _exchanges(self, support: Support, w: Array, least: float) -> list[tuple[int, int, npt.NDArray[np.bool_]]]:
+    def _exchanges(self, support: Support, w: Array, least: float) -> list[Exchange]:
         """Exchanges (out, in; -1 for none) with the short positions after them, best first."""
         value = self.program.value(w)
         gains, entering, sides = self._gains(support, w)
         short = w < 0
-        found = []
+        found: list[Exchange] = []
         count = min(4 * _TRIED, gains.size)
         order = np.argpartition(gains, count - 1, axis=None)[:count]
         order = order[np.argsort(gains.ravel()[order], kind="stable")]
@@ -169,8 +173,8 @@ class LocalSearch:
         )
         return gains, entering, np.asarray(steps < 0)
 
-    def restart(self, times: int) -> None:
-        """Descend again from the best portfolio with some names changed at random."""
+    def restart(self, times: int, scores: Array | None = None) -> None:
+        """Descend again from the best portfolio with some names changed at random, those of high scores more often."""
         for _ in range(times):
             if not np.isfinite(self.value):
                 return
@@ -180,7 +184,8 @@ class LocalSearch:
             if number < 1:
                 return
             leaving = self.generator.choice(support, number, replace=False)
-            entering = self.generator.choice(others, number, replace=False)
+            chances = None if scores is None else (scores[others] + _EVEN) / (scores[others] + _EVEN).sum()
+            entering = self.generator.choice(others, number, replace=False, p=chances)
             names = np.sort(np.append(np.setdiff1d(support, leaving), entering))
             self.descend(*self._solve(names, self.w < 0, self.w))
 
@@ -191,4 +196,4 @@ def _projected_inverse(H: Array) -> tuple[Array, Array]:
     inverse = np.linalg.inv(H + np.eye(n) * (1e-11 * max(float(np.trace(H)) / n, 1e-300)))
     ones = inverse.sum(axis=1)
     y = ones / ones.sum()
-    return inverse - np.outer(y, ones), y
+    return np.asarray(inverse - np.outer(y, ones)), np.asarray(y)

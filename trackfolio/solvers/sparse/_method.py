@@ -25,7 +25,7 @@ _RESTARTS, _FEWER_RESTARTS, _WORK = 150, 6, 3_000_000
 # The doubly nonnegative relaxation takes an eigendecomposition an iteration: up to this many assets. It ends where
 # four batches of iterations close less than this share of the gap, or where the gap is easily closed by splitting.
 _MOST_ASSETS, _BATCH, _MOST_BATCHES = 300, 100, 60
-_SLOW, _SMALL_GAP = 0.03, 0.01
+_SLOW, _SMALL_GAP = 0.03, 0.02
 # Portfolios that are worse than the relaxation by no more than this share are as good as it.
 _ATTAINED = 1e-12
 
@@ -94,6 +94,7 @@ class Method:
         self.program, self.clock, self._cutoff = program, clock, cutoff
         self.engine = engine_of(program)
         self.search = LocalSearch(self.engine, generator)
+        self._least = -np.inf
         self._nothing = np.zeros(program.n_assets, dtype=np.int8)
 
     @property
@@ -111,6 +112,7 @@ class Method:
             root = self._relaxed(states)
             self._find_first(root)
             root = self._bounded(root)
+            self._find_more(root)
             return self._split(root)
         except KeyboardInterrupt:
             if root is None or not np.isfinite(self.search.value):
@@ -125,16 +127,29 @@ class Method:
         node = self.engine.relaxed(states, np.full(n, np.nan_to_num(self.program.budget, nan=1.0) / n), 0, np.inf)
         if node.bound == np.inf:
             raise InfeasibleError("no weights satisfy all limits at once")
+        self._least = node.value
         return Part(self._nothing, states, node, 0)
 
     def _find_first(self, root: Part) -> None:
-        search, w = self.search, root.node.w
+        search, w, near = self.search, root.node.w, self.program.problem.near
         search.descend(*search.eliminate(w))
+        if near is not None:
+            search.descend(*search.eliminate(near.weights))
         if not np.isfinite(search.value):
             search.descend(*self._feasible(w))
+        if not self._is_attained(root) and not self._is_done(root):
+            self._restart(None)
+
+    def _find_more(self, root: Part) -> None:
+        """Search again among the names that the relaxation holds, unless little is left to find."""
+        self.search.round(root.node.w, root.node.z, root.states)
+        if self.search.value - root.node.bound > _SMALL_GAP * (self.search.value - self._least):
+            self._restart(root.node.z)
+
+    def _restart(self, scores: Array | None) -> None:
         size = self.program.n_assets * self.program.holdings.most
         work = _WORK // size if self.program.is_plain else _FEWER_RESTARTS
-        search.restart(min(max(work, _FEWER_RESTARTS), _RESTARTS))
+        self.search.restart(min(max(work, _FEWER_RESTARTS), _RESTARTS), scores)
 
     def _feasible(self, near: Array) -> tuple[float, Array]:
         """A portfolio within all limits, near the relaxation; an error where there is none."""
@@ -153,13 +168,20 @@ class Method:
 
     def _bounded(self, root: Part) -> Part:
         """The root with the best relaxation."""
-        attained = self.search.value - root.node.value <= _ATTAINED * abs(self.search.value)
-        if attained or self._is_done(root) or self.program.holdings.most >= int((root.states != OUT).sum()):
+        if (
+            self._is_attained(root)
+            or self._is_done(root)
+            or self.program.holdings.most >= int((root.states != OUT).sum())
+        ):
             return root
         if self.program.is_simplex and self.program.n_assets <= _MOST_ASSETS:
             return self._doubly_nonnegative(root)
         node, number = improve_diagonal(self.engine, root.states, root.node, self.search.w, self.cutoff)
         return Part(self._nothing, root.states, node, number)
+
+    def _is_attained(self, root: Part) -> bool:
+        """Whether the best portfolio is as good as the relaxation."""
+        return self.search.value - root.node.value <= _ATTAINED * abs(self.search.value)
 
     def _is_done(self, root: Part) -> bool:
         return root.node.bound >= self.cutoff or self.clock.is_over

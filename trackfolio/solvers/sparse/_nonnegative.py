@@ -17,6 +17,7 @@ are then the same for all data.
 """
 
 import numpy as np
+import numpy.typing as npt
 import scipy.linalg
 
 from trackfolio._search_proof import Relaxation, homogenised
@@ -42,7 +43,7 @@ class DoublyNonnegative:
         Objective without the limit on names, and of the best portfolio known.
     """
 
-    def __init__(self, program: Program, kept: Array, relaxed: float, best: float) -> None:
+    def __init__(self, program: Program, kept: npt.NDArray[np.intp], relaxed: float, best: float) -> None:
         self.program, self.kept, n = program, kept, len(kept)
         self.size = best - relaxed
         total, gram = program.budget, (program.Q, program.h, program.constant - relaxed)
@@ -172,12 +173,20 @@ def _rotated_cone_part(u: Array, v: Array, z: Array) -> list[Array]:
 
 
 def _capped_part(q: Array, most: float, cap: float) -> Array:
-    """Nearest point with 0 <= z <= cap of sum at most `most`."""
-    z = np.clip(q, 0.0, cap)
-    if z.sum() <= most:
+    """Nearest point with 0 <= z <= cap of sum at most `most`: Newton's method, within an interval that it narrows."""
+    z = np.minimum(np.maximum(q, 0.0), cap)
+    excess = float(z.sum()) - most
+    if excess <= 0:
         return z
-    low, high = 0.0, float(q.max())
+    low, high, shift = 0.0, float(q.max()), 0.0
     for _ in range(60):
-        middle = (low + high) / 2
-        low, high = (middle, high) if np.clip(q - middle, 0.0, cap).sum() > most else (low, middle)
-    return np.clip(q - high, 0.0, cap)
+        between = int(np.count_nonzero((z > 0) & (z < cap)))
+        shift += excess / max(between, 1)
+        if not low < shift < high:
+            shift = (low + high) / 2
+        z = np.minimum(np.maximum(q - shift, 0.0), cap)
+        excess = float(z.sum()) - most
+        if abs(excess) <= 1e-15:
+            break
+        low, high = (shift, high) if excess > 0 else (low, shift)
+    return z

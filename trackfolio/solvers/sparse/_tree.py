@@ -85,7 +85,8 @@ class Tree:
     ) -> None:
         self.engine, self.search, self.holdings = engine, search, engine.program.holdings
         self._cutoff, self._stop = cutoff, stop
-        self.nodes, self.stopped_by = 0, None
+        self.nodes = 0
+        self.stopped_by: str | None = None
         self._record = _Record()
         self._open: list[tuple[float, int, Part]] = []
         self._ticks = itertools.count()
@@ -107,10 +108,10 @@ class Tree:
         part: Part | None = root
         self.bound = root.node.bound
         try:
-            if part.node.bound >= self.cutoff:
-                self._record.add(part)
+            if root.node.bound >= self.cutoff:
+                self._record.add(root)
                 return
-            part = self._probed(part)
+            part = self._probed(root)
             while part is not None:
                 part = self._dive(part)
         except KeyboardInterrupt:
@@ -124,7 +125,7 @@ class Tree:
 
     def _dive(self, part: Part) -> Part | None:
         """Split a part; go on with the better half, or where none is left with the part of the lowest bound."""
-        self.stopped_by = self.stopped_by or self._stopped(part)
+        self.stopped_by = self._stopped(part)
         if self.stopped_by:
             self._push(part)
             return None

@@ -1,0 +1,132 @@
+"""The best portfolio of few names by trying every set of them, each solved by PIQP: nothing of the library is used."""
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import piqp
+
+
+@dataclass
+class Instance:
+    """Minimise w'Qw - 2h'w + constant + price · trades within limits, with numbers worked out by hand.
+
+    `trades` is Σ |w - previous| / 2, at most `most_traded`. `groups` are (members, fewest, most). Rows hold the budget.
+    """
+
+    Q: np.ndarray
+    h: np.ndarray
+    constant: float = 0.0
+    fewest: int = 0
+    most: int = 10**6
+    groups: list = field(default_factory=list)
+    lower: np.ndarray = None
+    upper: np.ndarray = None
+    least: np.ndarray = None
+    rows: list = field(default_factory=list)
+    budget: tuple = (1.0, 1.0)
+    previous: np.ndarray = None
+    most_traded: float = np.inf
+    price: float = 0.0
+
+    def __post_init__(self):
+        n = len(self.h)
+        self.lower = np.zeros(n) if self.lower is None else self.lower
+        self.upper = np.ones(n) if self.upper is None else self.upper
+        self.least = np.zeros(n) if self.least is None else self.least
+        # Solved in units in which the objective is about 1.
+        self.unit = float(np.trace(self.Q)) / n
+
+    def value(self, w):
+        traded = 0.0 if self.previous is None else self.price * np.abs(w - self.previous).sum() / 2
+        return float(w @ self.Q @ w - 2 * self.h @ w) + self.constant + traded
+
+
+def brute_force(instance):
+    """Least objective and its weights; infinite and None where no set of names will do."""
+    found = best_by_number(instance, instance.most)
+    return min(found, key=lambda each: each[0])
+
+
+def best_by_number(instance, most):
+    """The same for each number of names from 0 on."""
+    n = len(instance.h)
+    return [
+        min((_best_of(instance, names) for names in _sets(instance, k)), key=lambda each: each[0], default=(np.inf, None))
+        for k in range(min(most, n) + 1)
+    ]
+
+
+def _sets(instance, k):
+    must = (instance.lower > 0) | (instance.upper < 0)
+    for names in itertools.combinations(range(len(instance.h)), k):
+        held = np.isin(np.arange(len(instance.h)), names)
+        counts = all(fewest <= (held & members).sum() <= most for members, fewest, most in instance.groups)
+        if k >= instance.fewest and counts and not must[~held].any():
+            yield list(names)
+
+
+def _best_of(instance, names):
+    boxes = itertools.product(*(_sides(instance, i) for i in names))
+    solved = (_solved(instance, names, np.array(box).reshape(-1, 2)) for box in boxes)
+    return min(solved, key=lambda each: each[0], default=(np.inf, None))
+
+
+def _sides(instance, i) -> Iterator[tuple[float, float]]:
+    low, high, least = instance.lower[i], instance.upper[i], instance.least[i]
+    if least == 0:
+        yield low, high
+        return
+    if high >= least:
+        yield max(low, least), high
+    if low <= -least:
+        yield low, min(high, -least)
+
+
+def _solved(instance, names, box):
+    """With the names held: weights, then what is bought and sold of each where trades count."""
+    n, k = len(instance.h), len(names)
+    w = np.zeros(n)
+    if k == 0:
+        sums = [(0.0, *instance.budget), *((0.0, low, high) for _, low, high in instance.rows)]
+        kept = all(low <= at <= high for at, low, high in sums) and _traded(instance, w) <= instance.most_traded
+        return (instance.value(w), w) if kept else (np.inf, None)
+    size = k if instance.previous is None else 3 * k
+    P, c = np.zeros((size, size)), np.zeros(size)
+    P[:k, :k] = 2 * instance.Q[np.ix_(names, names)] / instance.unit
+    c[:k] = -2 * instance.h[names] / instance.unit
+    lower, upper = np.zeros(size), np.full(size, np.inf)
+    lower[:k], upper[:k] = box.T
+    rows = [(np.ones(n), *instance.budget), *instance.rows]
+    G = np.zeros((len(rows), size))
+    G[:, :k] = [row[names] for row, _, _ in rows]
+    bounds = [(low, high) for _, low, high in rows]
+    if instance.previous is not None:
+        centre, left = instance.previous[names], instance.most_traded - _traded(instance, w, names)
+        if left < 0:
+            return np.inf, None
+        c[k:] = instance.price / 2 / instance.unit
+        trades = np.hstack([np.eye(k), -np.eye(k), np.eye(k)])
+        G = np.vstack([G, trades, np.repeat([0.0, 0.5], [k, 2 * k])])
+        bounds += [*zip(centre, centre, strict=True), (-np.inf, left)]
+    x = _by_piqp(P, c, G, np.array(bounds).T, lower, upper)
+    if x is None:
+        return np.inf, None
+    w[names] = x[:k]
+    return instance.value(w), w
+
+
+def _traded(instance, w, apart=()):
+    if instance.previous is None:
+        return 0.0
+    return float(np.delete(np.abs(w - instance.previous), list(apart)).sum()) / 2
+
+
+def _by_piqp(P, c, G, bounds, lower, upper):
+    solver, (low, high) = piqp.DenseSolver(), bounds
+    solver.settings.eps_abs, solver.settings.eps_rel = 1e-11, 0.0
+    equal = low == high
+    rest = (G[~equal], low[~equal], high[~equal]) if (~equal).any() else (None, None, None)
+    solver.setup(np.asfortranarray(P), c, G[equal], low[equal], *rest, lower, upper)
+    return np.array(solver.result.x) if solver.solve() == piqp.PIQP_SOLVED else None

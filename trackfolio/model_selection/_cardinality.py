@@ -1,0 +1,274 @@
+"""The best portfolio for each number of names, and what no portfolio of so many can reach."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from sklearn.base import clone
+from tqdm.auto import tqdm
+
+from trackfolio._base import PortfolioEstimator
+from trackfolio._holdings import cardinality_of
+from trackfolio._validation import Array
+from trackfolio.exceptions import InfeasibleError
+from trackfolio.model_selection._shared import SharedData
+from trackfolio.portfolio import Portfolio
+
+__all__ = ["CardinalityPath", "Fewest", "cardinality_path"]
+
+
+class Fewest(NamedTuple):
+    """How few names are enough.
+
+    Attributes
+    ----------
+    names : int or None
+        The least of the listed numbers that is enough; None where none is.
+    at_least : int
+        Fewer than so many names are proven not to be enough.
+    """
+
+    names: int | None
+    at_least: int
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether no smaller number would do."""
+        return self.names == self.at_least
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class CardinalityPath:
+    """Fitted estimators by the number of names they may hold.
+
+    Attributes
+    ----------
+    cardinalities : ndarray of int of shape (n_points,)
+        Largest number of names, ascending.
+    estimators : list of estimators
+        Fitted, one for each.
+    portfolios : list of Portfolio
+        In sample, relative to the benchmark if there is one.
+    objectives : ndarray of shape (n_points,)
+        What was minimised, in sample.
+    lower_bounds : ndarray of shape (n_points,)
+        No portfolio of so many names has less. What holds for more names holds for fewer.
+    table : DataFrame
+        One row for each number.
+    """
+
+    cardinalities: npt.NDArray[np.int64]
+    estimators: list[Any]
+    portfolios: list[Portfolio]
+
+    @cached_property
+    def objectives(self) -> Array:
+        """What was minimised, in sample."""
+        return np.array([estimator.solution_.objective for estimator in self.estimators])
+
+    @cached_property
+    def lower_bounds(self) -> Array:
+        """No portfolio of so many names has less."""
+        own = np.array([estimator.solution_.lower_bound for estimator in self.estimators])
+        return np.maximum.accumulate(own[::-1])[::-1]
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """Objective, lower bound and gap; tracking RMSE; names held; status and seconds."""
+        index = pd.Index(self.cardinalities, name="cardinality")
+        size = np.where(self.objectives == 0, 1.0, np.abs(self.objectives))
+        rmse = [p.tracking_rmse() if p.benchmark is not None else np.nan for p in self.portfolios]
+        solutions = [estimator.solution_ for estimator in self.estimators]
+        return pd.DataFrame(
+            {
+                "objective": self.objectives,
+                "lower bound": self.lower_bounds,
+                "gap": (self.objectives - self.lower_bounds) / size,
+                "tracking RMSE": rmse,
+                "names held": [int(np.count_nonzero(estimator.weights_)) for estimator in self.estimators],
+                "status": [solution.status for solution in solutions],
+                "seconds": [solution.seconds for solution in solutions],
+            },
+            index,
+        )
+
+    def predict(self, X: Any) -> list[Portfolio]:
+        """Hold the weights of each point over other periods, of returns X of shape (n_periods, n_assets)."""
+        return [estimator.predict(X) for estimator in self.estimators]
+
+    def out_of_sample(self, X: Any, y: Any = None) -> pd.Series:
+        """The risk that each portfolio has over other periods, per period.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_periods, n_assets)
+            Simple returns of the assets.
+        y : array-like or Series of shape (n_periods,), optional
+            Returns of the benchmark, where the risk is relative to it.
+
+        Returns
+        -------
+        Series
+            By number of names.
+        """
+        portfolios = [p if y is None else p.relative_to(y) for p in self.predict(X)]
+        pairs = zip(self.estimators, portfolios, strict=True)
+        risks = [portfolio.risk(e._measured_risk, active=e._risk_is_active) for e, portfolio in pairs]
+        return pd.Series(risks, pd.Index(self.cardinalities, name="cardinality"), name="risk out of sample")
+
+    def fewest(self, limit: float) -> Fewest:
+        """The fewest names with which the objective is at most a limit, such as a tracking RMSE of 0.005 a period.
+
+        Parameters
+        ----------
+        limit : float
+            In units of the objective.
+
+        Returns
+        -------
+        Fewest
+            With `names`, `at_least` and `is_proven`.
+
+        Examples
+        --------
+        >>> from trackfolio import MinTrackingError
+        >>> from trackfolio.datasets import load_sp500
+        >>> from trackfolio.model_selection import cardinality_path
+        >>> X, y = load_sp500(start="2022-01-01", return_X_y=True)
+        >>> path = cardinality_path(MinTrackingError(), X, y, [3, 4, 5, 6])
+        >>> path.fewest(0.0045)
+        Fewest(names=5, at_least=5)
+        """
+        enough = np.flatnonzero(self.objectives <= limit)
+        impossible = np.flatnonzero(self.lower_bounds > limit)
+        at_least = int(self.cardinalities[impossible[-1]]) + 1 if len(impossible) else 1
+        return Fewest(int(self.cardinalities[enough[0]]) if len(enough) else None, at_least)
+
+    def plot(self, ax: Any = None, *, X: Any = None, y: Any = None) -> Any:
+        """Draw the objective by number of names, above the region that is proven to be out of reach.
+
+        Parameters
+        ----------
+        ax : matplotlib axes, default=None
+            None for new ones.
+        X, y : optional
+            Returns of other periods, as in `out_of_sample`: a second line.
+
+        Returns
+        -------
+        ax
+            The axes.
+        """
+        import matplotlib.pyplot as plt
+
+        ax = plt.subplots()[1] if ax is None else ax
+        names, bounds = self.cardinalities, self.lower_bounds
+        bottom = min(0.0, float(np.min(bounds[np.isfinite(bounds)], initial=0.0)))
+        ax.fill_between(names, bottom, np.maximum(bounds, bottom), step=None, alpha=0.25, label="out of reach: proven")
+        ax.plot(names, self.objectives, marker="o", label="best portfolio")
+        if X is not None:
+            ax.plot(names, self.out_of_sample(X, y), marker=".", linestyle="--", label="out of sample")
+        risk = type(self.estimators[0]._measured_risk).__name__
+        ax.set(xlabel="Number of names", ylabel=f"{risk} per period", ylim=(bottom, None))
+        ax.legend()
+        return ax
+
+    def __len__(self) -> int:
+        return len(self.estimators)
+
+    def __getitem__(self, place: int) -> Any:
+        return self.estimators[place]
+
+    def __repr__(self) -> str:
+        proven = sum(estimator.solution_.status == "optimal" for estimator in self.estimators)
+        return (
+            f"<CardinalityPath: {len(self)} portfolios of at most {self.cardinalities[0]} to {self.cardinalities[-1]} "
+            f"names, {proven} proven optimal>"
+        )
+
+    def _repr_html_(self) -> str:
+        return str(self.table.to_html())
+
+
+def cardinality_path(
+    estimator: PortfolioEstimator,
+    X: Any,
+    y: Any = None,
+    cardinalities: Any = 20,
+    *,
+    previous_weights: Any = None,
+    sample_weight: Any = None,
+    progress: bool = True,
+) -> CardinalityPath:
+    """Fit an estimator for several numbers of names, each search beginning near its neighbour.
+
+    Parameters
+    ----------
+    estimator : MinTrackingError or MeanRisk
+        Cloned; its own largest number of names does not count.
+    X, y, previous_weights, sample_weight
+        As in `fit`.
+    cardinalities : int or array-like of int, default=20
+        Largest numbers of names; a number for all up to it, from the least that the limits allow on.
+    progress : bool, default=True
+        Show a progress bar on a terminal (stderr).
+
+    Returns
+    -------
+    CardinalityPath
+
+    Raises
+    ------
+    ValueError
+        For cardinalities that are no whole numbers of at least 1.
+    InfeasibleError
+        If a listed number cannot be reached.
+
+    Notes
+    -----
+    The time limit of the estimator's solver counts for each number: ``MinTrackingError(solver=Sparse(time_limit=5))``.
+
+    Examples
+    --------
+    >>> from trackfolio import MinTrackingError
+    >>> from trackfolio.datasets import load_sp500
+    >>> from trackfolio.model_selection import cardinality_path
+    >>> X, y = load_sp500(start="2022-01-01", return_X_y=True)
+    >>> path = cardinality_path(MinTrackingError(), X, y, [2, 4, 8])
+    >>> path
+    <CardinalityPath: 3 portfolios of at most 2 to 8 names, 3 proven optimal>
+    >>> path.table["tracking RMSE"].round(4).tolist()
+    [0.0068, 0.0047, 0.0031]
+    """
+    if not isinstance(estimator, PortfolioEstimator):
+        raise TypeError(f"cardinality_path takes a MeanRisk or MinTrackingError, got {type(estimator).__name__}.")
+    listed = _listed(cardinalities)
+    fewest = cardinality_of(estimator.cardinality)
+    template = clone(estimator).set_params(cardinality=None)
+    data = SharedData(template, X, y, previous_weights, sample_weight)
+    models: dict[int, Any] = {}
+    near = None
+    for number in tqdm(listed, desc="cardinality", disable=None if progress else True):
+        model = clone(template).set_params(cardinality=(fewest[0] if fewest else 0, number))
+        problem = replace(data.problem, cardinality=cardinality_of(model.cardinality))
+        try:
+            near = model._solution(replace(problem, near=near))
+        except InfeasibleError:
+            if np.ndim(cardinalities) or number == listed[-1]:
+                raise
+            continue
+        models[number] = data.keep(model, near, problem)
+    portfolios = [data.portfolio(model, f"{number} names") for number, model in models.items()]
+    return CardinalityPath(np.array(list(models)), list(models.values()), portfolios)
+
+
+def _listed(cardinalities: Any) -> list[int]:
+    """Numbers of names, ascending and once each."""
+    given = range(1, cardinalities + 1) if isinstance(cardinalities, int | np.integer) else cardinalities
+    pairs = [cardinality_of(number) for number in given]
+    if not pairs or any(pair is None for pair in pairs) or any(np.ndim(number) for number in given):
+        raise ValueError(f"cardinalities must be a whole number, or a list of whole numbers, got {cardinalities!r}.")
+    return sorted({pair[1] for pair in pairs if pair is not None})
