@@ -87,6 +87,8 @@ class Answer(NamedTuple):
     status: str
     #: The search ended by itself: longer limits would change nothing.
     is_done: bool
+    #: Squared error that the library itself states.
+    stated: float | None = None
 
 
 Fit = Callable[[Case, int, float], Answer]
@@ -118,19 +120,31 @@ def ours(case: Case, names: int, limit: float) -> Answer:
     start = time.perf_counter()
     model = MinTrackingError(cardinality=names, solver=solver).fit(case.X, case.y)
     seconds, found = time.perf_counter() - start, model.solution_
-    return Answer(seconds, model.weights_, max(found.lower_bound, 0.0) ** 2, found.status, found.status == "optimal")
+    bound, is_done = max(found.lower_bound, 0.0) ** 2, found.status == "optimal"
+    return Answer(seconds, model.weights_, bound, found.status, is_done, found.objective**2)
 
 
 def scip(case: Case, names: int, limit: float) -> Answer:
-    """The textbook program in cvxpy; what compiling it takes is off the time that SCIP has."""
+    """The textbook program in cvxpy, with as few rows as there can be: those of a QR decomposition."""
+    start = time.perf_counter()
+    return _by_scip(np.linalg.qr(np.column_stack([case.X, case.y]), mode="r"), names, start, limit)
+
+
+def scip_all_periods(case: Case, names: int, limit: float) -> Answer:
+    """The textbook program in cvxpy as it is written, with a row for each period."""
+    return _by_scip(np.column_stack([case.X, case.y]), names, time.perf_counter(), limit)
+
+
+def _by_scip(rows: Array, names: int, start: float, limit: float) -> Answer:
+    """Least squares of all columns but the last against that one; what compiling takes is off the time of SCIP."""
     import cvxpy as cp
 
-    start = time.perf_counter()
-    X, y, (periods, n) = case.X, case.y, case.X.shape
+    n, periods = rows.shape[1] - 1, len(rows)
     # In units of the error of equal weights, since SCIP's tolerances are absolute.
-    unit = float(np.mean((X.mean(axis=1) - y) ** 2))
+    unit = float(np.sum((rows[:, :n].mean(axis=1) - rows[:, n]) ** 2))
+    scaled = rows / np.sqrt(unit)
     w, z = cp.Variable(n, nonneg=True), cp.Variable(n, boolean=True)
-    error = cp.sum_squares((X / np.sqrt(periods * unit)) @ w - y / np.sqrt(periods * unit))
+    error = cp.sum_squares(scaled[:, :n] @ w - scaled[:, n])
     problem = cp.Problem(cp.Minimize(error), [cp.sum(w) == 1, w <= z, cp.sum(z) <= names])
     data, chain, inverse = problem.get_problem_data("SCIP")
     left = max(limit - (time.perf_counter() - start), 0.0)

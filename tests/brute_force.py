@@ -10,9 +10,9 @@ import piqp
 
 @dataclass
 class Instance:
-    """Minimise w'Qw - 2h'w + constant + price · trades within limits, with numbers worked out by hand.
+    """Minimise w'Qw - 2h'w + constant + price · Σ |w - previous| within limits, with numbers worked out by hand.
 
-    `trades` is Σ |w - previous| / 2, at most `most_traded`. `groups` are (members, fewest, most). Rows hold the budget.
+    Half of that sum, the turnover, is at most `turnover`; `groups` are (members, fewest, most), `rows` (a, low, high).
     """
 
     Q: np.ndarray
@@ -27,7 +27,7 @@ class Instance:
     rows: list = field(default_factory=list)
     budget: tuple = (1.0, 1.0)
     previous: np.ndarray = None
-    most_traded: float = np.inf
+    turnover: float = np.inf
     price: float = 0.0
 
     def __post_init__(self):
@@ -39,8 +39,8 @@ class Instance:
         self.unit = float(np.trace(self.Q)) / n
 
     def value(self, w):
-        traded = 0.0 if self.previous is None else self.price * np.abs(w - self.previous).sum() / 2
-        return float(w @ self.Q @ w - 2 * self.h @ w) + self.constant + traded
+        paid = 2 * self.price * _turnover(self, w)
+        return float(w @ self.Q @ w - 2 * self.h @ w) + self.constant + paid
 
 
 def brute_force(instance):
@@ -88,25 +88,24 @@ def _solved(instance, names, box):
     """With the names held: weights, then what is bought and sold of each where trades count."""
     n, k = len(instance.h), len(names)
     w = np.zeros(n)
+    left = instance.turnover - _turnover(instance, w, names)
+    rows = [(np.ones(n), *instance.budget), *instance.rows]
+    if left < 0 or (k == 0 and any(low > 0 or high < 0 for _, low, high in rows)):
+        return np.inf, None
     if k == 0:
-        sums = [(0.0, *instance.budget), *((0.0, low, high) for _, low, high in instance.rows)]
-        kept = all(low <= at <= high for at, low, high in sums) and _traded(instance, w) <= instance.most_traded
-        return (instance.value(w), w) if kept else (np.inf, None)
+        return instance.value(w), w
     size = k if instance.previous is None else 3 * k
     P, c = np.zeros((size, size)), np.zeros(size)
     P[:k, :k] = 2 * instance.Q[np.ix_(names, names)] / instance.unit
     c[:k] = -2 * instance.h[names] / instance.unit
     lower, upper = np.zeros(size), np.full(size, np.inf)
     lower[:k], upper[:k] = box.T
-    rows = [(np.ones(n), *instance.budget), *instance.rows]
     G = np.zeros((len(rows), size))
     G[:, :k] = [row[names] for row, _, _ in rows]
     bounds = [(low, high) for _, low, high in rows]
     if instance.previous is not None:
-        centre, left = instance.previous[names], instance.most_traded - _traded(instance, w, names)
-        if left < 0:
-            return np.inf, None
-        c[k:] = instance.price / 2 / instance.unit
+        centre = instance.previous[names]
+        c[k:] = instance.price / instance.unit
         trades = np.hstack([np.eye(k), -np.eye(k), np.eye(k)])
         G = np.vstack([G, trades, np.repeat([0.0, 0.5], [k, 2 * k])])
         bounds += [*zip(centre, centre, strict=True), (-np.inf, left)]
@@ -117,7 +116,7 @@ def _solved(instance, names, box):
     return instance.value(w), w
 
 
-def _traded(instance, w, apart=()):
+def _turnover(instance, w, apart=()):
     if instance.previous is None:
         return 0.0
     return float(np.delete(np.abs(w - instance.previous), list(apart)).sum()) / 2

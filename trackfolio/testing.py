@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterable
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,9 @@ from trackfolio._terms import offers
 from trackfolio._validation import Array
 from trackfolio.constraints import Constraint
 from trackfolio.problem import Problem
-from trackfolio.risks import Risk, RootMeanSquare, Variance
+from trackfolio.risks import MeanAbsoluteDeviation, Risk, RootMeanSquare, Variance
 from trackfolio.risks._base import evaluated
+from trackfolio.solution import Solution
 from trackfolio.solvers import Conic, Solver, solve
 
 __all__ = ["check_constraint", "check_risk", "check_solver"]
@@ -137,6 +139,8 @@ def _check_quadratic(risk: Any, position: Position, weights: Array, values: list
 def check_constraint(constraint: Constraint, problem: Problem | None = None) -> None:
     """Check a constraint: it gives rows or cvxpy constraints of the right shape, and a solution respects it.
 
+    Of one on what is held or traded, that it is respected, and that more freedom is no loss.
+
     Parameters
     ----------
     constraint : Constraint
@@ -160,6 +164,9 @@ def check_constraint(constraint: Constraint, problem: Problem | None = None) -> 
     kinds = kinds_of(constraint)
     assert len(kinds) == 1, f"one of rows, limits and constraints is defined (found {kinds})"
     limited = dataclasses.replace(problem, constraints=[("checked", constraint)])
+    if limited.is_discrete:
+        _check_discrete(limited)
+        return
     solution = solve(limited, Conic())
     form = cone_form(limited)
     form.set_weights(limited, solution.weights)
@@ -178,8 +185,21 @@ def check_constraint(constraint: Constraint, problem: Problem | None = None) -> 
         )
 
 
+def _check_discrete(limited: Problem) -> None:
+    limited = dataclasses.replace(
+        limited, objective=[Summand("risk", 1.0, RiskOf(MeanAbsoluteDeviation(), limited.portfolio))]
+    )
+    solution = solve(limited)
+    worst = limited.violation(solution.weights)
+    assert worst <= 1e-7, f"the solution respects the constraint (violation {worst:.1e})"
+    free = solve(limited.relaxed())
+    assert solution.objective >= free.objective - 1e-7 * limited.scale, "a limit is no gain"
+
+
 def check_solver(solver: Solver, problems: Iterable[Problem] | None = None) -> None:
     """Check a solver against `Conic` on problems that it takes: objective, limits and proof.
+
+    One for limits on what is held is checked against all sets of names, each solved by `Conic`.
 
     Parameters
     ----------
@@ -200,18 +220,31 @@ def check_solver(solver: Solver, problems: Iterable[Problem] | None = None) -> N
     >>> check_solver(DenseQP())
     """
     clone(solver)
-    problems = (
-        [example_problem(risk) for risk in (RootMeanSquare(), Variance())] if problems is None else list(problems)
-    )
+    if problems is None:
+        problems = [example_problem(risk) for risk in (RootMeanSquare(), Variance(), MeanAbsoluteDeviation())]
+        if solver.takes_holdings:
+            problems = [dataclasses.replace(problem, cardinality=(0, 2)) for problem in problems]
+    problems = list(problems)
     taken = [problem for problem in problems if not solver.lacking(problem)]
     assert taken, f"{type(solver).__name__} takes none of the problems: {solver.lacking(problems[0])}"
     for problem in taken:
-        ours, reference = solve(problem, solver), solve(problem, Conic())
+        ours, reference = solve(problem, solver), _reference(problem)
         assert ours.primal_violation <= 1e-7, f"limits are respected (violation {ours.primal_violation:.1e})"
         assert abs(ours.objective - reference.objective) <= 1e-7 * problem.scale, (
             f"{ours.objective} is not Conic's {reference.objective}"
         )
-        assert ours.gap <= 1e-7, f"the multipliers prove the answer (gap {ours.gap:.1e})"
+        assert ours.gap <= max(solver.tolerance, 1e-7), f"the multipliers prove the answer (gap {ours.gap:.1e})"
+
+
+def _reference(problem: Problem) -> Solution:
+    """Solution by Conic; of problems that limit the number of names, the best of all sets of names."""
+    if problem.holdings is None:
+        return solve(problem, Conic())
+    found = []
+    for names in combinations(range(problem.n_assets), problem.holdings.most):
+        upper = np.where(np.isin(np.arange(problem.n_assets), names), problem.upper, 0.0)
+        found.append(solve(dataclasses.replace(problem.relaxed(), upper=upper), Conic()))
+    return min(found, key=lambda solution: solution.objective)
 
 
 def example_problem(risk: Risk | None = None) -> Problem:

@@ -46,9 +46,8 @@ def choose(problem: Problem, solver: Solver | None = None) -> list[Solver]:
         candidates = [cls() for cls in REGISTRY]
         able = [candidate for candidate in candidates if not candidate.lacking(problem)]
         if not able:
-            raise UnsupportedProblemError(
-                f"No solver can take this problem: {'; '.join(candidates[-1].lacking(problem))}."
-            )
+            general = Conic() if not problem.is_discrete else MixedInteger()
+            raise UnsupportedProblemError(f"No solver can take this problem: {'; '.join(general.lacking(problem))}.")
         return sorted(able, key=lambda candidate: candidate.is_slow_for(problem))
     if not isinstance(solver, Solver):
         raise TypeError(f"solver must be None or a solver such as trackfolio.solvers.Conic(), got {solver!r}.")
