@@ -21,7 +21,7 @@ from benchmarks.measure import say
 from benchmarks.page import measure_and_write
 from benchmarks.problems import Array, Case
 from benchmarks.risks import Runner
-from benchmarks.sparse_page import render
+from benchmarks.sparse_page import OURS, SCIP, SCIP_ALL, SKFOLIO, render
 from benchmarks.worker import Failure, in_own_process
 from trackfolio import MeanRisk, MinTrackingError
 from trackfolio.datasets import load_sp500, make_index_market
@@ -33,18 +33,18 @@ _RAW = _ROOT / "benchmarks" / "results" / "sparse.json"
 _PAGE = _ROOT / "docs" / "benchmark_sparse.md"
 _DATA = _ROOT.parent / "shared" / "data" / "orlib"
 _EMBEDDED = "S&P 500"
-# Gap (relative) of the root at which trackfolio counts a portfolio as the best, and where SCIP may stop (of the square).
+# Gap of the root at which trackfolio has its proof; SCIP stops at the like of the square.
 _TOLERANCE = 1e-6
 # Weights below this, which integers within their tolerance leave, are none.
 _NOTHING = 1e-6
-# Seconds for one call, and how much beyond its limit it may take.
-_GRACE = 120.0
+# Seconds that trackfolio has in all cases, and its peers in some; and how much later a call may end.
+_LONG, _GRACE = 60.0, 120.0
 
 
 class Cell(NamedTuple):
     """An index, the weeks (all days of the embedded one), the names to be held, and seconds for the peers at most."""
 
-    index: str
+    data: str
     periods: int | None
     names: int
     peers_up_to: float
@@ -52,24 +52,24 @@ class Cell(NamedTuple):
     @property
     def label(self) -> str:
         """Name of the data."""
-        return self.index if self.periods in (None, 145) else f"{self.index}, {self.periods} weeks"
+        return self.data if self.periods in (None, 145) else f"{self.data}, {self.periods} weeks"
 
 
 CELLS = (
-    Cell("indtrack1", 145, 5, 60),
-    Cell("indtrack1", 145, 10, 60),
+    Cell("indtrack1", 145, 5, _LONG),
+    Cell("indtrack1", 145, 10, _LONG),
     Cell("indtrack1", 145, 20, 10),
     Cell("indtrack2", 145, 5, 10),
-    Cell("indtrack2", 145, 10, 60),
+    Cell("indtrack2", 145, 10, _LONG),
     Cell("indtrack2", 145, 20, 10),
     Cell("indtrack3", 145, 5, 10),
     Cell("indtrack3", 145, 10, 10),
     Cell("indtrack3", 145, 20, 10),
     Cell("indtrack4", 145, 5, 10),
-    Cell("indtrack4", 145, 10, 60),
+    Cell("indtrack4", 145, 10, _LONG),
     Cell("indtrack4", 145, 20, 10),
-    Cell("indtrack4", 60, 10, 60),
-    Cell(_EMBEDDED, None, 5, 60),
+    Cell("indtrack4", 60, 10, _LONG),
+    Cell(_EMBEDDED, None, 5, _LONG),
     Cell(_EMBEDDED, None, 10, 10),
 )
 MIN_VARIANCE = tuple((f"indtrack{i}", names) for i in (1, 2, 3, 4) for names in (5, 10))
@@ -95,20 +95,20 @@ Fit = Callable[[Case, int, float], Answer]
 
 
 @cache
-def load(index: str, periods: int | None) -> Case | None:
+def load(data: str, periods: int | None) -> Case | None:
     """Returns of an index and its stocks; None where the file is missing."""
-    if index == _EMBEDDED:
-        X, y = load_sp500(start="2021-01-01", return_X_y=True)
-        source = f"S&P 500 and 20 of its stocks, daily, {y.index[0]:%Y-%m-%d} to {y.index[-1]:%Y-%m-%d}"
-        return Case(X.shape[1], len(y), np.array(X, order="C"), np.array(y), source)
-    path = _DATA / f"{index}.csv.gz"
+    if data == _EMBEDDED:
+        frame, series = load_sp500(start="2021-01-01", return_X_y=True)
+        source = f"S&P 500 and 20 of its stocks, daily, {series.index[0]:%Y-%m-%d} to {series.index[-1]:%Y-%m-%d}"
+        return Case(frame.shape[1], len(frame), np.array(frame, order="C"), np.array(series), source)
+    path = _DATA / f"{data}.csv.gz"
     if not path.exists():
-        say(f"{index} is left out: there is no {path}")
+        say(f"{data} is left out: there is no {path}")
         return None
     prices = np.genfromtxt(path, delimiter=",", skip_header=1)
     returns = (prices[1:] / prices[:-1] - 1)[:periods]
-    X, y = np.array(returns[:, 1:], order="C"), returns[:, 0]
-    return Case(X.shape[1], len(y), X, y, f"{index} of the OR-Library, its first {len(y)} weeks")
+    X, y = np.array(returns[:, 1:], order="C"), np.array(returns[:, 0])
+    return Case(X.shape[1], len(y), X, y, f"{data} of the OR-Library, its first {len(y)} weekly returns")
 
 
 # Tracking an index: the competitors.
@@ -127,19 +127,21 @@ def ours(case: Case, names: int, limit: float) -> Answer:
 def scip(case: Case, names: int, limit: float) -> Answer:
     """The textbook program in cvxpy, with as few rows as there can be: those of a QR decomposition."""
     start = time.perf_counter()
-    return _by_scip(np.linalg.qr(np.column_stack([case.X, case.y]), mode="r"), names, start, limit)
+    rows = np.asarray(np.linalg.qr(np.column_stack([case.X, case.y]), mode="r"))
+    return _by_scip(case, rows, names, start, limit)
 
 
 def scip_all_periods(case: Case, names: int, limit: float) -> Answer:
     """The textbook program in cvxpy as it is written, with a row for each period."""
-    return _by_scip(np.column_stack([case.X, case.y]), names, time.perf_counter(), limit)
+    start = time.perf_counter()
+    return _by_scip(case, np.column_stack([case.X, case.y]), names, start, limit)
 
 
-def _by_scip(rows: Array, names: int, start: float, limit: float) -> Answer:
+def _by_scip(case: Case, rows: Array, names: int, start: float, limit: float) -> Answer:
     """Least squares of all columns but the last against that one; what compiling takes is off the time of SCIP."""
     import cvxpy as cp
 
-    n, periods = rows.shape[1] - 1, len(rows)
+    n = case.n_assets
     # In units of the error of equal weights, since SCIP's tolerances are absolute.
     unit = float(np.sum((rows[:, :n].mean(axis=1) - rows[:, n]) ** 2))
     scaled = rows / np.sqrt(unit)
@@ -158,7 +160,7 @@ def _by_scip(rows: Array, names: int, start: float, limit: float) -> Answer:
             problem.unpack_results(raw, chain, inverse)
         weights = np.asarray(w.value)
     bound = max(float(model.getDualbound()) + float(inverse[-1].get("offset", 0.0)), 0.0)
-    return Answer(seconds, weights, unit * bound, status, status != "timelimit")
+    return Answer(seconds, weights, unit * bound / case.n_periods, status, status != "timelimit")
 
 
 def skfolio(case: Case, names: int, limit: float) -> Answer:
@@ -182,9 +184,10 @@ def skfolio(case: Case, names: int, limit: float) -> Answer:
 
 #: Who is measured, and at which limits, in seconds.
 COMPETITORS: dict[str, tuple[Fit, tuple[float, ...]]] = {
-    "trackfolio": (ours, (0.1, 1.0, 10.0, 60.0)),
-    "SCIP": (scip, (0.1, 1.0, 10.0, 60.0)),
-    "skfolio": (skfolio, (10.0, 60.0)),
+    OURS: (ours, (0.1, 1.0, 10.0, 60.0)),
+    SCIP: (scip, (0.1, 1.0, 10.0, 60.0)),
+    SCIP_ALL: (scip_all_periods, (10.0,)),
+    SKFOLIO: (skfolio, (10.0, 60.0)),
 }
 
 
@@ -198,12 +201,14 @@ def judge(case: Case, weights: Array) -> dict[str, Any]:
 
 def over_time(cell: Cell, runners: dict[str, Runner]) -> list[dict[str, Any]]:
     """What each competitor has when its time is over; a search that ended by itself stands for all longer limits."""
-    case = load(cell.index, cell.periods)
+    case = load(cell.data, cell.periods)
     if case is None:
         return []
     rows = []
     for who, runner in runners.items():
-        longest = max(COMPETITORS[who][1]) if who == "trackfolio" else cell.peers_up_to
+        if who == SCIP_ALL and cell.peers_up_to < _LONG:
+            continue
+        longest = _LONG if who == OURS else cell.peers_up_to
         limits = [limit for limit in COMPETITORS[who][1] if limit <= longest]
         while limits:
             answer: Any = runner(case, cell.names, limits[0])
@@ -211,7 +216,7 @@ def over_time(cell: Cell, runners: dict[str, Runner]) -> list[dict[str, Any]]:
             covered = limits if not failed and answer.is_done else limits[:1]
             row = {"case": cell.label, "size": case.name, "names": cell.names, "who": who, "limits": covered}
             rows.append(row | ({"failure": answer} if failed else _record(case, answer)))
-            say(rows[-1])
+            say(f"{rows[-1]}")
             limits = limits[len(covered) :]
     return rows
 
@@ -227,7 +232,8 @@ def measure_over_time() -> list[dict[str, Any]]:
     runners = {who: Runner(fit, limits[-1] + _GRACE) for who, (fit, limits) in COMPETITORS.items()}
     small = load(_EMBEDDED, None)
     for who, runner in runners.items():
-        say(f"warm-up of {who}: {runner(small, 4, 5.0)}")
+        answer: Any = runner(small, 4, 5.0)
+        say(f"warm-up of {who}: {answer if isinstance(answer, str) else answer.status}")
     rows = [row for cell in CELLS for row in over_time(cell, runners)]
     for runner in runners.values():
         runner.close()
@@ -243,7 +249,13 @@ def least_variance(case: Case, names: int, limit: float) -> dict[str, Any]:
     model = MeanRisk(cardinality=names, solver=Sparse(time_limit=limit, progress=False)).fit(case.X)
     seconds, found = time.perf_counter() - start, model.solution_
     value = float(model.weights_ @ np.cov(case.X.T) @ model.weights_)
-    return {"seconds": seconds, "value": value, "bound": found.lower_bound, "nodes": found.nodes, "status": found.status}
+    return {
+        "seconds": seconds,
+        "value": value,
+        "bound": found.lower_bound,
+        "nodes": found.nodes,
+        "status": found.status,
+    }
 
 
 def factor_risk(n_assets: int, names: int, limit: float) -> dict[str, Any]:
@@ -271,19 +283,19 @@ def measure_others() -> dict[str, list[dict[str, Any]]]:
     small = load(_EMBEDDED, None)
     runner, rows = Runner(least_variance, MIN_VARIANCE_LIMIT + _GRACE), []
     runner(small, 4, 5.0)
-    for index, names in MIN_VARIANCE:
-        case = load(index, 145)
+    for data, names in MIN_VARIANCE:
+        case = load(data, 145)
         if case is not None:
-            head = {"case": index, "size": case.name, "names": names, "limit": MIN_VARIANCE_LIMIT}
+            head = {"case": data, "size": case.name, "names": names, "limit": MIN_VARIANCE_LIMIT}
             rows.append(head | _outcome(runner(case, names, MIN_VARIANCE_LIMIT)))
-            say(rows[-1])
+            say(f"{rows[-1]}")
     runner.close()
     runner, factors = Runner(factor_risk, max(limit for *_, limit in FACTORS) + _GRACE), []
     runner(40, 5, 2.0)
     for n_assets, names, limit in FACTORS:
         head = {"n_assets": n_assets, "names": names, "limit": limit}
         factors.append(head | _outcome(runner(n_assets, names, limit)))
-        say(factors[-1])
+        say(f"{factors[-1]}")
     runner.close()
     return {"min_variance": rows, "factors": factors}
 
@@ -304,18 +316,18 @@ def measure_first() -> dict[str, Any] | None:
         return None
     with tempfile.TemporaryDirectory() as folder, patch.dict(os.environ, NUMBA_CACHE_DIR=folder):
         empty, filled = (in_own_process(_two_fits, case) for _ in range(2))
-    if isinstance(empty, Failure) or isinstance(filled, Failure):
-        return {"failure": str(empty if isinstance(empty, Failure) else filled)}
-    return {"case": "indtrack1", "size": case.name, "names": 5, "empty": empty[0], "filled": filled[0]} | {
-        "warm": filled[1]
-    }
+    for outcome in (empty, filled):
+        if isinstance(outcome, Failure):
+            return {"failure": outcome.reason}
+    seconds = {"empty": empty[0], "filled": filled[0], "warm": filled[1]}
+    return {"case": "indtrack1", "size": case.name, "names": 5} | seconds
 
 
 def run() -> dict[str, Any]:
     """Measure all."""
     start = time.monotonic()
     description = machine(["trackfolio", "skfolio", "pyscipopt", "cvxpy", "numba"])
-    sources = {cell.label: case.source for cell in CELLS if (case := load(cell.index, cell.periods)) is not None}
+    sources = {cell.label: case.source for cell in CELLS if (case := load(cell.data, cell.periods)) is not None}
     results = {"sources": sources, "over_time": measure_over_time()} | measure_others() | {"first": measure_first()}
     return {"machine": description, "minutes": (time.monotonic() - start) / 60} | results
 

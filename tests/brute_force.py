@@ -53,7 +53,11 @@ def best_by_number(instance, most):
     """The same for each number of names from 0 on."""
     n = len(instance.h)
     return [
-        min((_best_of(instance, names) for names in _sets(instance, k)), key=lambda each: each[0], default=(np.inf, None))
+        min(
+            (_best_of(instance, names) for names in _sets(instance, k)),
+            key=lambda each: each[0],
+            default=(np.inf, None),
+        )
         for k in range(min(most, n) + 1)
     ]
 
@@ -107,8 +111,11 @@ def _solved(instance, names, box):
         centre = instance.previous[names]
         c[k:] = instance.price / instance.unit
         trades = np.hstack([np.eye(k), -np.eye(k), np.eye(k)])
-        G = np.vstack([G, trades, np.repeat([0.0, 0.5], [k, 2 * k])])
-        bounds += [*zip(centre, centre, strict=True), (-np.inf, left)]
+        G = np.vstack([G, trades])
+        bounds += zip(centre, centre, strict=True)
+        if np.isfinite(left):
+            G = np.vstack([G, np.repeat([0.0, 0.5], [k, 2 * k])])
+            bounds.append((-np.inf, left))
     x = _by_piqp(P, c, G, np.array(bounds).T, lower, upper)
     if x is None:
         return np.inf, None

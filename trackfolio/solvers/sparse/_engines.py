@@ -30,7 +30,7 @@ _ROUNDS = 12
 # From this number of assets on, few factors are kept apart.
 _MANY = 150
 # Quadratic programs of a node where other solvers are used, which cost more; z below this counts as this there.
-_FEWER_ROUNDS, _LEAST_SHARE = 4, 1e-6
+_FEWER_ROUNDS, _LEAST_SHARE, _SETTLED = 6, 1e-6, 1e-2
 
 
 @dataclass(frozen=True, eq=False)
@@ -208,20 +208,32 @@ class General(Engine):
         if not len(kept):
             return nothing
         matrix, slope = relaxation.matrix[np.ix_(kept, kept)], relaxation.slope[kept]
-        z = self._shares(start, states, relaxation.diagonal)
-        best = nothing
+        best, w = nothing, start
         for round_ in range(_FEWER_ROUNDS if d.any() else 1):
-            weighted = matrix + np.diag(d / np.maximum(z[kept], _LEAST_SHARE))
-            found = self._solved(weighted, -slope / 2, lower, upper, kept)
+            curved = matrix + self._curvature(np.sqrt(d) * np.abs(w[kept]), d, states[kept] > 0)
+            found = self._solved(curved, -slope / 2, lower, upper, kept)
             if found is None:
                 empty = not is_linearly_feasible(program.problem, lower, upper)
                 return nothing if empty else dataclasses.replace(best, bound=-np.inf, value=-np.inf, w=start)
-            w, z = found.weights, self._shares(found.weights, states, relaxation.diagonal)
+            w = found.weights
+            z = self._shares(w, states, relaxation.diagonal)
             node = proven_node(program, states, relaxation, w, z, found.row_duals, found.limit_duals)
             best = node if round_ == 0 or node.bound > best.bound else best
-            if best.bound >= cutoff or best.value - best.bound <= 1e-3 * abs(cutoff - best.bound):
+            if best.bound >= cutoff or best.value - best.bound <= _SETTLED * abs(cutoff - best.bound):
                 break
         return best
+
+    def _curvature(self, t: Array, d: Array, held: Any) -> Array:
+        """Matrix of which w'Cw is Σ d w²/z at the best z, while the same assets count in full.
+
+        With shorts, where that is no quadratic form near 0, the z of the last weights are kept instead.
+        """
+        full, rest, tail = _kernels.held_in_full(t, held, self.program.holdings.most)
+        if (self.program.holdings.lower < 0).any():
+            z = np.where(full, 1.0, t * rest / tail if tail > 0 else 1.0)
+            return np.diag(d / np.maximum(z, _LEAST_SHARE))
+        part = np.where(full, 0.0, np.sqrt(d))
+        return np.diag(np.where(full, d, 0.0)) + np.outer(part, part) / max(rest, 1)
 
     def _shares(self, w: Array, states: States, d: Array) -> Array:
         """How far each asset counts as held: z at which Σ d w²/z is least."""

@@ -90,11 +90,12 @@ def _step(
             m += 1
     if m == 0:
         return 0.0, 0, False
+    unit = trace / n if trace > 0.0 else 1.0
     for regularisation in (_REGULARISATION, _STRONGER):
         for a in range(m):
             for b in range(a + 1):
                 A[a, b] = P[index[a], index[b]]
-            A[a, a] += regularisation * max(trace / n, 1e-300)
+            A[a, a] += regularisation * unit
         done = _factor(A, m)
         if done:
             break

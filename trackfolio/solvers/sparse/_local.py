@@ -1,5 +1,7 @@
 """Excellent portfolios at once: elimination from the relaxation, exchanges of names, and restarts."""
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 
@@ -30,9 +32,12 @@ class LocalSearch:
         Solves the problem with a given set of names.
     generator : RandomState
         For restarts.
+    is_over : callable
+        Whether there is no time for another restart.
     """
 
-    def __init__(self, engine: Engine, generator: np.random.RandomState) -> None:
+    def __init__(self, engine: Engine, generator: np.random.RandomState, is_over: Callable[[], bool]) -> None:
+        self._is_over = is_over
         self.engine, self.program, self.generator = engine, engine.program, generator
         self.holdings = engine.program.holdings
         self.value, self.w = np.inf, np.zeros(engine.program.n_assets)
@@ -176,7 +181,7 @@ class LocalSearch:
     def restart(self, times: int, scores: Array | None = None) -> None:
         """Descend again from the best portfolio with some names changed at random, those of high scores more often."""
         for _ in range(times):
-            if not np.isfinite(self.value):
+            if not np.isfinite(self.value) or self._is_over():
                 return
             support = np.flatnonzero(self.w)
             others = np.setdiff1d(np.arange(len(self.w)), support)

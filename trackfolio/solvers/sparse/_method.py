@@ -93,7 +93,7 @@ class Method:
     ) -> None:
         self.program, self.clock, self._cutoff = program, clock, cutoff
         self.engine = engine_of(program)
-        self.search = LocalSearch(self.engine, generator)
+        self.search = LocalSearch(self.engine, generator, lambda: clock.is_over)
         self._least = -np.inf
         self._nothing = np.zeros(program.n_assets, dtype=np.int8)
 
@@ -188,7 +188,7 @@ class Method:
 
     def _doubly_nonnegative(self, root: Part) -> Part:
         kept = np.flatnonzero(root.states != OUT)
-        method = DoublyNonnegative(self.program, kept, root.node.value, self.search.value)
+        method = DoublyNonnegative(self.program, kept, self.search.w, self.search.value - root.node.value)
         best, gaps = root, [np.inf]
         for _ in range(_MOST_BATCHES):
             method.run(_BATCH)

@@ -39,14 +39,16 @@ class DoublyNonnegative:
         Whose weights are at least 0 and have a fixed sum.
     kept : ndarray of int
         The assets that are not excluded.
-    relaxed, best : float
-        Objective without the limit on names, and of the best portfolio known.
+    best : ndarray of shape (n_assets,)
+        Best portfolio known.
+    size : float
+        By how much it is worse than the best without the limit on names.
     """
 
-    def __init__(self, program: Program, kept: npt.NDArray[np.intp], relaxed: float, best: float) -> None:
+    def __init__(self, program: Program, kept: npt.NDArray[np.intp], best: Array, size: float) -> None:
         self.program, self.kept, n = program, kept, len(kept)
-        self.size = best - relaxed
-        total, gram = program.budget, (program.Q, program.h, program.constant - relaxed)
+        self.size = size
+        total, gram = program.budget, (program.Q, program.h, program.constant - program.value(best) + size)
         self.Q = homogenised(gram, total)[np.ix_(kept, kept)] * (total**2 / self.size)
         self.names = float(min(program.holdings.most, n))
         self.penalty = _PENALTY * self.names**2
@@ -58,6 +60,9 @@ class DoublyNonnegative:
         self.box = self.z
         self.dual_semidefinite, self.dual_nonnegative = np.zeros((n, n)), np.zeros((n, n))
         self.dual_cone, self.dual_box = [np.zeros(n)] * 3, np.zeros(n)
+        # The first of the proportional costs has a copy of the weights; others are left to the nodes.
+        self.has_costs = bool(program.sums)
+        self.paid, self.dual_paid = np.full(n, 1 / n), np.zeros(n)
         self._threshold = 0.0
 
     def run(self, iterations: int) -> None:
@@ -79,6 +84,10 @@ class DoublyNonnegative:
         moved = [_over(a, b) + u for a, b, u in zip(own, self.cone, self.dual_cone, strict=True)]
         self.cone = _rotated_cone_part(*moved)
         self.dual_cone = [p - c for p, c in zip(moved, self.cone, strict=True)]
+        if self.has_costs:
+            q = _over(row_sums, self.paid) + self.dual_paid
+            self.paid = self._after_costs(q)
+            self.dual_paid = q - self.paid
         q = _over(z, self.box) + self.dual_box
         self.box = _capped_part(q, 1.0, 1 / self.names)
         self.dual_box = q - self.box
@@ -89,17 +98,27 @@ class DoublyNonnegative:
         R = self.semidefinite - self.dual_semidefinite + self.nonnegative - self.dual_nonnegative
         R -= self.Q / self.penalty
         R[self._diagonal] += k * (self.cone[0] - self.dual_cone[0])
+        middle = _MIDDLE * (2 if self.has_costs else 1)
         rows = _MIDDLE / 2 * (self.cone[1] - self.dual_cone[1])
+        if self.has_costs:
+            rows = rows + _MIDDLE / 2 * (self.paid - self.dual_paid)
         R += rows[:, None] + rows
         own = R[self._diagonal].copy()
         weight = 2 + k * k
         right = (R.sum(axis=1) - own) / 2 + own / weight
-        factor = 1 + _MIDDLE * (n - 2) / 4 + _MIDDLE / weight
-        total = right.sum() / (factor + _MIDDLE * n / 4)
-        g = (right - _MIDDLE / 4 * total) / factor
-        G = R / 2 - _MIDDLE / 4 * (g[:, None] + g)
-        G[self._diagonal] = (own - _MIDDLE * g) / weight
+        factor = 1 + middle * (n - 2) / 4 + middle / weight
+        total = right.sum() / (factor + middle * n / 4)
+        g = (right - middle / 4 * total) / factor
+        G = R / 2 - middle / 4 * (g[:, None] + g)
+        G[self._diagonal] = (own - middle * g) / weight
         return G, g
+
+    def _after_costs(self, q: Array) -> Array:
+        """Nearest point in the sense of the costs: drawn towards their kink, and held there."""
+        (price, f), total = self.program.sums[0], self.program.budget
+        rate = price * total / (self.size * self.penalty * _MIDDLE)
+        up, down, kink = rate * f.up[self.kept], rate * f.down[self.kept], f.centre[self.kept] / total
+        return np.where(q - up > kink, q - up, np.where(q + down < kink, q + down, kink))
 
     @property
     def weights(self) -> Array:
@@ -113,7 +132,7 @@ class DoublyNonnegative:
         """What the multipliers say now. Assets that are not kept get a slope so low that it holds for them too."""
         n, kept, total = self.program.n_assets, self.kept, self.program.budget
         M = -self.penalty * self.dual_semidefinite
-        b = -_MIDDLE * self.penalty * self.dual_cone[1]
+        b = -_MIDDLE * self.penalty * (self.dual_cone[1] + self.dual_paid)
         less = self.Q - M - (b[:, None] + b) / 2
         d = np.diagonal(less) - less.min()  # all that the diagonal has above the least entry
         matrix, diagonal, slope = np.zeros((n, n)), np.zeros(n), np.zeros(n)
