@@ -156,35 +156,32 @@ def interrupted(monkeypatch, cls, method, call):
     monkeypatch.setattr(cls, method, interrupt)
 
 
-# Reported: leaves that were recorded while the first part was looked at (`Tree._probed`), or of the first children,
-# overlap with the part itself, so that the proof is lost.
-@pytest.mark.parametrize(
-    ("cls", "method", "call"),
-    [
-        (LocalSearch, "_solve", 5),
-        (Tree, "_fixed", 1),
-        (Tree, "_bounded", 2),
-        (Tree, "_bounded", 7),
-        (Tree, "_bounded", 40),
-        (Tree, "_children", 1),
-        (Tree, "_children", 6),
-        (Tree, "_round", 2),
-        (Tree, "_next", 1),
-    ],
-)
-def test_an_interrupt_returns_the_best_so_far_with_its_gap(monkeypatch, cls, method, call):
+INTERRUPTS = [
+    (LocalSearch, "_solve", 5),
+    (Tree, "_fixed", 1),
+    (Tree, "_bounded", 2),
+    (Tree, "_bounded", 7),
+    (Tree, "_bounded", 40),
+    (Tree, "_children", 1),
+    (Tree, "_children", 6),
+    (Tree, "_round", 2),
+    (Tree, "_next", 1),
+]
+
+
+# Reported: leaves recorded while the first part is looked at (`Tree._probed`), or of its first children, overlap with
+# the part itself, which is kept as a leaf as well, so that the proof is lost.
+@pytest.mark.parametrize(("cls", "method", "call"), INTERRUPTS)
+@pytest.mark.parametrize("lower", [0.0, -0.1])
+def test_an_interrupt_returns_the_best_so_far_with_its_gap(monkeypatch, lower, cls, method, call):
     X, y = simulate(20, 60, seed=1)
-    model = MinTrackingError(Variance(), cardinality=4, min_weights=-0.1, solver=Sparse(node_limit=200))
-    first = clone(model).set_params(solver__node_limit=0).fit(X, y).solution_
+    model = MinTrackingError(Variance(), cardinality=4, min_weights=lower, solver=Sparse(node_limit=200))
     interrupted(monkeypatch, cls, method, call)
     with pytest.warns(AccuracyWarning, match="interrupted; the best portfolio so far"):
         found = model.fit(X, y).solution_
     assert (found.status, found.stopped_by) == ("stopped", "interrupt")
     assert 0 < found.lower_bound < found.objective
     assert found.gap < 1
-    if cls is Tree:
-        # What was split is at least as good as the first part was.
-        assert found.lower_bound >= min(first.lower_bound, 1e-9 * found.objective)
 
 
 def test_an_interrupt_before_there_is_a_portfolio_is_raised(monkeypatch):
@@ -207,9 +204,9 @@ def test_fitted_models_are_pickled_with_their_proof(market):
 
 
 def test_number_of_names_is_chosen_by_cross_validation(market):
-    search = GridSearchCV(MinTrackingError(), {"cardinality": [1, 3, 6]}, cv=TimeSeriesSplit(3)).fit(*market)
-    assert search.best_params_["cardinality"] in (3, 6)
-    assert np.count_nonzero(search.best_estimator_.weights_) <= search.best_params_["cardinality"]
+    search = GridSearchCV(MinTrackingError(), {"cardinality": [1, 4]}, cv=TimeSeriesSplit(2)).fit(*market)
+    assert search.best_params_ == {"cardinality": 4}
+    assert np.count_nonzero(search.best_estimator_.weights_) == 4
 
 
 def test_compiled_code_is_loaded_only_where_names_are_limited():
@@ -234,7 +231,7 @@ CLASHES = [
     ({"cardinality": 9}, InfeasibleError, "asks for 9 names, but there are only 8"),
     ({"cardinality": (3, 5)}, ValueError, "at least 3 names.*set min_position"),
     ({"cardinality": (6, 7), "min_position": 0.2}, InfeasibleError, "at least 6 names .* add up to 1.2, .* of 1:"),
-    ({"min_position": 0.2, "max_weights": 0.1}, InfeasibleError, "'x0' is 0.2, above its max_weights of 0.1 .8 of 8"),
+    ({"min_position": 0.3, "max_weights": 0.2}, InfeasibleError, "'x0' is 0.3, above its max_weights of 0.2 .8 of 8"),
     ({"min_position": 1.5}, InfeasibleError, "'x0' is 1.5, above its max_weights of 1 "),
     ({"min_position": -0.1}, ValueError, "min_position of 'x0' is -0.1"),
     ({"min_position": {"x3": np.nan}}, ValueError, "min_position of 'x3' is NaN"),
@@ -268,7 +265,11 @@ CLASHES = [
         InfeasibleError,
         "groupcardinality of 'a' allows at most 1 names, .* hold 2 of them",
     ),
-    ({"cardinality": 2, "min_weights": None}, ValueError, "need finite min_weights and max_weights"),
+    (
+        {"cardinality": 2, "min_weights": None, "max_weights": None},
+        ValueError,
+        "need finite min_weights and max_weights",
+    ),
     ({"cardinality": 2, "solver": DenseQP()}, UnsupportedProblemError, "DenseQP cannot .* limit what is held"),
     ({"solver": Sparse()}, UnsupportedProblemError, "no limit on what is held"),
     ({"solver": MixedInteger()}, UnsupportedProblemError, "no limit on what is held or traded"),

@@ -168,11 +168,12 @@ class CardinalityPath:
         names, bounds = self.cardinalities, self.lower_bounds
         bottom = min(0.0, float(np.min(bounds[np.isfinite(bounds)], initial=0.0)))
         ax.fill_between(names, bottom, np.maximum(bounds, bottom), step=None, alpha=0.25, label="out of reach: proven")
-        ax.plot(names, self.objectives, marker="o", label="best portfolio")
+        ax.plot(names, self.objectives, marker="o", label="best portfolio, in sample")
         if X is not None:
-            ax.plot(names, self.out_of_sample(X, y), marker=".", linestyle="--", label="out of sample")
-        risk = type(self.estimators[0]._measured_risk).__name__
-        ax.set(xlabel="Number of names", ylabel=f"{risk} per period", ylim=(bottom, None))
+            ax.plot(names, self.out_of_sample(X, y), marker=".", linestyle="--", label="the same, out of sample")
+        first = self.estimators[0]
+        risk = f"{type(first._measured_risk).__name__} of the {'active ' if first._risk_is_active else ''}return"
+        ax.set(xlabel="names", ylabel=f"{risk}, per period", ylim=(bottom, None))
         ax.legend()
         return ax
 

@@ -1,0 +1,225 @@
+"""The proof of a search: whatever numbers it holds, no bound is above what some portfolio attains."""
+
+import dataclasses
+import itertools
+from functools import cache
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from trackfolio._holdings import HELD, OPEN, OUT, SHORT, HeldLimit, Holdings
+from trackfolio._search_proof import Leaves, Relaxation, SearchProof, covers_all, proven_bound
+from trackfolio.certificate import certify, implied_bounds
+
+from .brute_force import brute_force
+from .test_sparse_brute_force import Case
+
+random_seeds = given(seed=st.integers(0, 2**20))
+configured = settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+
+KINDS = {
+    "long only": ("rmse", 3, []),
+    "least positions": ("variance", 3, [Case.floor]),
+    "long and short": ("by weights", 2, [Case.short, Case.floor]),
+    "groups and trades": ("utility", 2, [Case.group_bounds, Case.turnover, Case.trades]),
+}
+of_all_kinds = pytest.mark.parametrize("kind", KINDS)
+
+
+@cache
+def solved(kind):
+    """A problem, its solution, and the best value (of the square, for a root) by brute force."""
+    name, most, terms = KINDS[kind]
+    case = Case(name, 17, 7, 40).limit(most)
+    for term in terms:
+        term(case)
+    case.model.set_params(costs=case.model.costs or None)
+    found = case.solution()
+    return case.model.make_problem(*case.data, **case.fitted_with), found, brute_force(case.instance)[0]
+
+
+def bound_by(problem, proof):
+    with np.errstate(all="ignore"):
+        return proven_bound(problem, proof, *implied_bounds(problem))
+
+
+def with_leaves(proof, **changes):
+    return dataclasses.replace(proof, leaves=dataclasses.replace(proof.leaves, **changes))
+
+
+@of_all_kinds
+def test_proof_is_checked_from_data_and_values_alone(kind):
+    problem, found, best = solved(kind)
+    assert certify(problem, found) == found.certificate
+    assert len(found.proof.leaves) > 1
+    assert abs(bound_by(problem, found.proof) - best) <= 2e-6 * abs(best)
+    # Nothing else of the solution counts: without its multipliers, and at other weights, the bound is the same.
+    worse = np.eye(7)[int(np.argmax([problem.value(w) for w in np.eye(7)]))]
+    other = certify(problem, dataclasses.replace(found, weights=worse, row_duals=None, limit_duals={}))
+    assert other.lower_bound == pytest.approx(found.lower_bound, rel=1e-5)
+    assert other.gap > 0.1
+
+
+@of_all_kinds
+def test_without_one_leaf_nothing_is_proven(kind):
+    problem, found, _ = solved(kind)
+    for k in range(len(found.proof.leaves)):
+        rest = SearchProof(found.proof.relaxations, found.proof.leaves.part(np.arange(len(found.proof.leaves)) != k))
+        assert bound_by(problem, rest) == -np.inf
+    none = SearchProof(found.proof.relaxations, found.proof.leaves.part(np.arange(0)))
+    assert bound_by(problem, none) == -np.inf
+    dropped = certify(problem, dataclasses.replace(found, proof=none))
+    assert dropped.lower_bound == problem.least_value
+
+
+@of_all_kinds
+def test_a_decision_that_is_changed_leaves_portfolios_out(kind):
+    problem, found, _ = solved(kind)
+    states = found.proof.leaves.states
+    for row, column in zip(*np.nonzero(states != OPEN), strict=True):
+        for other in {OUT, HELD, SHORT} - {states[row, column]}:
+            changed = states.copy()
+            changed[row, column] = other
+            assert bound_by(problem, with_leaves(found.proof, states=changed)) == -np.inf
+
+
+@of_all_kinds
+def test_a_leaf_is_not_empty_because_it_says_so(kind):
+    problem, found, _ = solved(kind)
+    says_empty = np.full(len(found.proof.leaves), -1)
+    assert bound_by(problem, with_leaves(found.proof, relaxation=says_empty)) == -np.inf
+    unknown = with_leaves(found.proof, relaxation=np.full(len(found.proof.leaves), 99))
+    assert bound_by(problem, unknown) == -np.inf
+
+
+def shaken(rng, x):
+    """Numbers like others: scaled, turned, with some at random, or spoiled."""
+    x = np.array(x, dtype=float)
+    size = float(np.abs(x).max(initial=0.0)) or 1.0
+    how = rng.integers(5)
+    if how == 0:
+        return x * rng.uniform(0, 3)
+    if how == 1:
+        return -x
+    if how == 2:
+        return x + size * rng.choice([1e-6, 0.1, 1.0, 100.0]) * rng.standard_normal(x.shape)
+    where = rng.random(x.shape) < 0.3
+    return np.where(where, rng.choice([0.0, 1e9, -1e9, size] + [np.inf, np.nan] * (how == 4)), x)
+
+
+def shaken_relaxation(rng, problem, given):
+    """Another claim of what lies below the objective."""
+    d = given.diagonal if given.diagonal.any() else np.diagonal(problem.split.quadratic.gram()[0])
+    matrix = rng.standard_normal((len(d), len(d))) * np.abs(d).max() if given.matrix is None else given.matrix
+    slope = np.zeros(len(d)) if given.slope is None else given.slope
+    how = rng.integers(4)
+    if how == 0:
+        return Relaxation(shaken(rng, d))
+    if how == 1:
+        return dataclasses.replace(given, constant=rng.choice([1e3, -1.0]))
+    if how == 2:
+        return Relaxation(d, matrix @ matrix.T, slope)
+    finite = [np.nan_to_num(shaken(rng, part), posinf=1e3, neginf=-1e3) for part in (d, matrix, slope)]
+    return Relaxation(*finite)
+
+
+@of_all_kinds
+@configured
+@random_seeds
+def test_tampering_proves_nothing_that_is_false(kind, seed):
+    problem, found, best = solved(kind)
+    rng, proof = np.random.default_rng(seed), found.proof
+    for name in rng.choice(["points", "shares", "row_duals", "limit_duals", "relaxation"], rng.integers(0, 3)):
+        now = getattr(proof.leaves, name)
+        if name == "points":
+            new = sp.csr_array(shaken(rng, now.toarray()))
+        elif name == "relaxation":
+            new = rng.integers(-1, len(proof.relaxations) + 1, len(now))
+        else:
+            new = shaken(rng, now)
+        proof = with_leaves(proof, **{name: new})
+    if rng.random() < 0.7:
+        relaxations = [shaken_relaxation(rng, problem, each) for each in proof.relaxations]
+        proof = dataclasses.replace(proof, relaxations=relaxations)
+    assert bound_by(problem, proof) <= best + 1e-9 * abs(best)
+    assert certify(problem, dataclasses.replace(found, proof=proof)).lower_bound <= found.objective
+
+
+def random_states(rng, holdings, depth):
+    """Leaves that cover all portfolios: assets decided at random, in all their ways."""
+    leaves, n = [np.zeros(len(holdings.least), dtype=np.int8)], len(holdings.least)
+    for _ in range(depth):
+        state = leaves.pop(rng.integers(len(leaves)))
+        open_ = np.flatnonzero(state == OPEN)
+        if not len(open_):
+            leaves.append(state)
+            continue
+        asset = rng.choice(open_)
+        for way in ways_of(holdings)[asset]:
+            leaves.append(np.where(np.arange(n) == asset, way, state).astype(np.int8))
+    return np.array(leaves)
+
+
+def ways_of(holdings):
+    sides = zip(holdings.can_be_long, holdings.can_be_short, strict=True)
+    return [[OUT] + [HELD] * bool(long) + [SHORT] * bool(short) for long, short in sides]
+
+
+@of_all_kinds
+@configured
+@random_seeds
+def test_random_leaves_prove_nothing_that_is_false(kind, seed):
+    """Multipliers of the proof, shaken a little, for parts that the search never saw."""
+    problem, found, best = solved(kind)
+    rng, leaves = np.random.default_rng(seed), found.proof.leaves
+    states = random_states(rng, problem.holdings, rng.integers(1, 30))
+    like = leaves.part(rng.integers(0, len(leaves), len(states)))
+    size = rng.choice([0.0, 1e-3, 0.3])
+    noise = {
+        name: getattr(like, name) * (1 + size * rng.standard_normal(getattr(like, name).shape))
+        for name in ("shares", "row_duals", "limit_duals")
+    }
+    points = np.tile(found.weights, (len(states), 1)) if rng.random() < 0.5 else like.points.toarray()
+    points = sp.csr_array(points + size * rng.standard_normal(points.shape) * (points != 0))
+    random = dataclasses.replace(like, states=states, points=points, **noise)
+    bound = bound_by(problem, SearchProof(found.proof.relaxations, random))
+    assert bound <= best + 1e-9 * abs(best)
+
+
+# Cover of all portfolios by leaves, against all decisions listed one by one.
+
+
+def of_sides(sides):
+    """Holdings of assets that are long only, long or short with a hole between them, or short only."""
+    least, lower, upper = np.array([(0.0, 0, 1), (0.1, -1, 1), (0.1, -1, 0.05)])[sides].T
+    total = HeldLimit("cardinality", np.ones(len(sides), dtype=bool), 0, len(sides))
+    return Holdings([total], least, lower, upper)
+
+
+@settings(configured, max_examples=200)
+@given(sides=st.lists(st.integers(0, 2), min_size=1, max_size=4), seed=st.integers(0, 2**20), spoil=st.integers(0, 3))
+def test_leaves_are_said_to_cover_all_only_where_they_do(sides, seed, spoil):
+    rng, holdings = np.random.default_rng(seed), of_sides(sides)
+    states = random_states(rng, holdings, rng.integers(0, 12))
+    if not spoil:
+        assert covers_all(holdings, states)
+    for _ in range(spoil):
+        row, column = rng.integers(len(states)), rng.integers(len(sides))
+        states[row, column] = rng.choice([OUT, OPEN, HELD, SHORT, 3])
+        states = np.delete(states, row, axis=0) if rng.random() < 0.3 and len(states) > 1 else states
+    covered = all(
+        any(((leaf == OPEN) | (leaf == full)).all() for leaf in states)
+        for full in map(np.array, itertools.product(*ways_of(holdings)))
+    )
+    assert covered or not covers_all(holdings, states)
+
+
+def test_order_of_the_leaves_does_not_matter():
+    problem, found, _ = solved("long only")
+    leaves: Leaves = found.proof.leaves
+    order = np.random.default_rng(0).permutation(len(leaves))
+    turned = SearchProof(found.proof.relaxations, leaves.part(order))
+    assert bound_by(problem, turned) == bound_by(problem, found.proof)
