@@ -37,7 +37,7 @@ class Clock:
         self._end = np.inf if time_limit is None else time.perf_counter() + time_limit
         self._most = np.inf if node_limit is None else node_limit
         # None: no bar where there is no terminal to show it on.
-        self._bar = tqdm(desc="search", unit=" nodes", delay=3, disable=None if progress else True)
+        self._bar = tqdm(desc="search", unit=" nodes", delay=3, miniters=0, disable=None if progress else True)
 
     @property
     def is_over(self) -> bool:
@@ -47,7 +47,8 @@ class Clock:
     def stop(self, nodes: int, best: float, lowest: float) -> str | None:
         """Reason to stop, if there is one."""
         self._bar.n = nodes
-        self._bar.set_postfix_str(f"objective {best:.6g}, bound {lowest:.6g}", refresh=False)
+        gap = (best - lowest) / abs(best) if best else np.nan
+        self._bar.set_postfix_str(f"objective {best:.6g}, bound {lowest:.6g}, gap {gap:.1%}", refresh=False)
         self._bar.update(0)
         if nodes >= self._most:
             return "nodes"
@@ -95,6 +96,7 @@ class Method:
         self.engine = engine_of(program)
         self.search = LocalSearch(self.engine, generator, lambda: clock.is_over)
         self._least = -np.inf
+        self._root: Part | None = None  # all portfolios, with the best bound so far
         self._nothing = np.zeros(program.n_assets, dtype=np.int8)
 
     @property
@@ -107,17 +109,16 @@ class Method:
         states = self.program.holdings.closed(self._nothing)
         if states is None:
             raise InfeasibleError("no portfolio keeps the limits on what is held")
-        root: Part | None = None
         try:
-            root = self._relaxed(states)
-            self._find_first(root)
-            root = self._bounded(root)
-            self._find_more(root)
-            return self._split(root)
+            self._root = self._relaxed(states)
+            self._find_first(self._root)
+            self._root = self._bounded(self._root)
+            self._find_more(self._root)
+            return self._split(self._root)
         except KeyboardInterrupt:
-            if root is None or not np.isfinite(self.search.value):
+            if self._root is None or not np.isfinite(self.search.value):
                 raise
-            return self._found(Tree(self.engine, self.search, self._cutoff, self._stop), root, "interrupt")
+            return self._found(Tree(self.engine, self.search, self._cutoff, self._stop), self._root, "interrupt")
         finally:
             self.clock.close()
 
@@ -168,11 +169,8 @@ class Method:
 
     def _bounded(self, root: Part) -> Part:
         """The root with the best relaxation."""
-        if (
-            self._is_attained(root)
-            or self._is_done(root)
-            or self.program.holdings.most >= int((root.states != OUT).sum())
-        ):
+        few = self.program.holdings.most >= int((root.states != OUT).sum())
+        if few or self._is_attained(root) or self._is_done(root):
             return root
         if self.program.is_simplex and self.program.n_assets <= _MOST_ASSETS:
             return self._doubly_nonnegative(root)
@@ -192,7 +190,8 @@ class Method:
         best, gaps = root, [np.inf]
         for _ in range(_MOST_BATCHES):
             method.run(_BATCH)
-            best = self._better(best, method)
+            best = self._root = self._better(best, method)
+            self._stop(0, best.node.bound)  # for what is shown
             gaps.append((self.search.value - best.node.bound) / method.size if best.relaxation else np.inf)
             slow = len(gaps) > 4 and gaps[-5] < np.inf and gaps[-5] - gaps[-1] < _SLOW * gaps[-1]
             if slow or gaps[-1] < _SMALL_GAP or self._is_done(best):
@@ -214,7 +213,12 @@ class Method:
     # Branch and bound.
 
     def _stop(self, nodes: int, lowest: float) -> str | None:
-        return self.clock.stop(nodes, self.search.value, lowest)
+        best, bound = (self._declared(value) for value in (self.search.value, min(lowest, self.search.value)))
+        return self.clock.stop(nodes, best, bound)
+
+    def _declared(self, value: float) -> float:
+        """The declared objective, which may be the root of the one that is searched."""
+        return float(np.sqrt(max(value, 0.0))) if self.program.problem.is_root else value
 
     def _split(self, root: Part) -> Found:
         tree = Tree(self.engine, self.search, self._cutoff, self._stop)
