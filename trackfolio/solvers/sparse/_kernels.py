@@ -16,6 +16,8 @@ Index = npt.NDArray[np.intp]
 # made a matrix indefinite. Slopes within the tolerance, relative to the largest, count as zero.
 _REGULARISATION, _STRONGER = 1e-11, 1e-7
 _SLOPE_TOLERANCE = 1e-10
+# Error of the bound of a node that will be split, by how far it is below the cutoff.
+_ROUGH = 0.01
 
 
 @njit(cache=True)
@@ -300,7 +302,8 @@ def relaxed(
             bound, multiplier, best_share = now, multiplier_now, share
             best[:], best_z[:] = x, z
         slack, size = value - bound, min(abs(cutoff), abs(value))
-        hopeless = cutoff < np.inf and value < cutoff - 0.1 * abs(cutoff) and slack < 1e-3 * abs(cutoff)
+        # Its least value is below the cutoff anyway: then a rough bound will do.
+        hopeless = value < cutoff < np.inf and slack < _ROUGH * (cutoff - value)
         if bound >= cutoff or slack < 1e-9 * size or hopeless:
             break
         for a in range(m):

@@ -73,6 +73,9 @@ class LocalSearch:
         taken = states > 0
         counts = [int(limit.members[taken].sum()) for limit in self.holdings.limits]
         order = [i for i in np.argsort(-scores, kind="stable") if states[i] == OPEN]
+        if len(self.holdings.limits) == 1 and not self._has_floors:
+            taken[order[: self.holdings.most - counts[0]]] = True
+            return np.flatnonzero(taken)
         # First what the groups need, then the rest.
         for needed in (True, False):
             for i in order:

@@ -130,11 +130,11 @@ class Tree:
             self._push(part)
             return None
         if not (part.states == OPEN).any():
-            self._round(part, [])
+            self._round(part)
             self._record.add(part)  # it cannot be split: its bound stands, whatever it is
             return self._next()
         children = self._children(part, self._branching(part))
-        self._round(part, children)
+        self._round(part)
         children = [child for child in children if not self._is_done(child)]
         children.sort(key=lambda child: (child.node.bound, -child.node.w.sum()))
         for child in children[1:]:
@@ -225,12 +225,10 @@ class Tree:
 
     # Portfolios on the way.
 
-    def _round(self, part: Part, children: list[Part]) -> None:
-        """Try the portfolios that a part and its children suggest; improve a better one."""
+    def _round(self, part: Part) -> None:
+        """Try the portfolio that a part suggests; improve a better one."""
         before = self.search.value
-        for child in [part, *children]:
-            node = child.node
-            self.search.round(node.w, node.z, child.states)
+        self.search.round(part.node.w, part.node.z, part.states)
         if self.search.value < before - 1e-9 * abs(before):
             self.search.descend(self.search.value, self.search.w)
 
