@@ -1,7 +1,6 @@
 """The best portfolio of few names by trying every set of them, each solved by PIQP: nothing of the library is used."""
 
 import itertools
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -45,47 +44,44 @@ class Instance:
 
 def brute_force(instance):
     """Least objective and its weights; infinite and None where no set of names will do."""
-    found = best_by_number(instance, instance.most)
-    return min(found, key=lambda each: each[0])
+    return min(((value, w) for _, value, w in portfolios(instance)), key=lambda each: each[0], default=(np.inf, None))
 
 
-def best_by_number(instance, most):
-    """The same for each number of names from 0 on."""
+def best_by_number(instance):
+    """Least objective with so many names, from 0 to the most."""
+    values = np.full(min(instance.most, len(instance.h)) + 1, np.inf)
+    for sides, value, _ in portfolios(instance):
+        k = np.count_nonzero(sides)
+        values[k] = min(values[k], value)
+    return values
+
+
+def portfolios(instance):
+    """The best portfolio of each set of names, held long (1) or, where both are possible, short (2) instead."""
     n = len(instance.h)
-    return [
-        min(
-            (_best_of(instance, names) for names in _sets(instance, k)),
-            key=lambda each: each[0],
-            default=(np.inf, None),
-        )
-        for k in range(min(most, n) + 1)
-    ]
-
-
-def _sets(instance, k):
     must = (instance.lower > 0) | (instance.upper < 0)
-    for names in itertools.combinations(range(len(instance.h)), k):
-        held = np.isin(np.arange(len(instance.h)), names)
-        counts = all(fewest <= (held & members).sum() <= most for members, fewest, most in instance.groups)
-        if k >= instance.fewest and counts and not must[~held].any():
-            yield list(names)
+    for k in range(instance.fewest, min(instance.most, n) + 1):
+        for names in itertools.combinations(range(n), k):
+            held = np.isin(np.arange(n), names)
+            counts = all(fewest <= (held & members).sum() <= most for members, fewest, most in instance.groups)
+            if not counts or must[~held].any():
+                continue
+            for chosen in itertools.product(*(_sides(instance, i) for i in names)):
+                sides = np.zeros(n, dtype=int)
+                sides[held] = [side for side, *_ in chosen]
+                box = np.array([bounds for _, *bounds in chosen]).reshape(-1, 2)
+                yield sides, *_solved(instance, list(names), box)
 
 
-def _best_of(instance, names):
-    boxes = itertools.product(*(_sides(instance, i) for i in names))
-    solved = (_solved(instance, names, np.array(box).reshape(-1, 2)) for box in boxes)
-    return min(solved, key=lambda each: each[0], default=(np.inf, None))
-
-
-def _sides(instance, i) -> Iterator[tuple[float, float]]:
+def _sides(instance, i):
     low, high, least = instance.lower[i], instance.upper[i], instance.least[i]
     if least == 0:
-        yield low, high
+        yield 1, low, high
         return
     if high >= least:
-        yield max(low, least), high
+        yield 1, max(low, least), high
     if low <= -least:
-        yield low, min(high, -least)
+        yield 2, low, min(high, -least)
 
 
 def _solved(instance, names, box):

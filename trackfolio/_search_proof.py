@@ -190,7 +190,10 @@ def _bounds(problem: Any, relaxation: _Checked, leaves: Leaves, lower: Array, up
     Mx = x @ matrix
     # w'Mw >= 2x'Mw - x'Mx - curvature |w - x|².
     reach = np.maximum(np.abs(lower - x), np.abs(upper - x))
-    lost = np.sum(reach**2, axis=1) * curvature
+    distance = np.sum(reach**2, axis=1)
+    if (problem.lower >= 0).all():  # |w| is then at most the sum
+        distance = np.minimum(distance, (problem.budget[1] + np.sqrt(np.sum(x**2, axis=1))) ** 2)
+    lost = distance * curvature
     tilt = 2 * Mx + slope - (A.T @ duals.T).T
     prices = np.maximum(leaves.limit_duals, 0.0)
     priced = [*zip(prices.T[:, :, None], problem.absolute_limits, strict=True)]

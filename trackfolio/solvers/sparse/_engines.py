@@ -55,22 +55,19 @@ class Engine(ABC):
 
     def __init__(self, program: Program) -> None:
         self.program = program
+        # The objective itself, and the best other one so far.
         self.relaxations: list[Relaxation] = [Relaxation(np.zeros(program.n_assets))]
         self._ready: list[Any] = []
 
-    def add(self, relaxation: Relaxation) -> int:
-        """Use a relaxation beside the first one, which is the objective itself; its number."""
+    def improved(
+        self, relaxation: Relaxation, states: States, start: Array, least: float, cutoff: float
+    ) -> "Node | None":
+        """Bound by another relaxation, number 1 from now on, if it is above `least`; else None, and it is forgotten."""
         self.relaxations.append(relaxation)
-        return len(self.relaxations) - 1
-
-    def forget(self, number: int) -> None:
-        """Use relaxations before this one only."""
-        del self.relaxations[number:], self._ready[number:]
-
-    def replace(self, number: int, last: int) -> None:
-        """Put the last relaxation in the place of another one."""
-        self.relaxations[number], self._ready[number] = self.relaxations[last], self.ready(last)
-        self.forget(last)
+        node = self.relaxed(states, start, len(self.relaxations) - 1, cutoff)
+        dropped = slice(1, -1) if node.bound > least else slice(-1, None)
+        del self.relaxations[dropped], self._ready[dropped]
+        return node if node.bound > least else None
 
     def ready(self, number: int) -> Any:
         """A relaxation, as far as it holds."""

@@ -144,7 +144,7 @@ class Method:
     def _find_more(self, root: Part) -> None:
         """Search again among the names that the relaxation holds, unless little is left to find."""
         self.search.round(root.node.w, root.node.z, root.states)
-        if self.search.value - root.node.bound > _SMALL_GAP * (self.search.value - self._least):
+        if not self._is_attained(root) and self._gap_of(root) > _SMALL_GAP:
             self._restart(root.node.z)
 
     def _restart(self, scores: Array | None) -> None:
@@ -172,10 +172,17 @@ class Method:
         few = self.program.holdings.most >= int((root.states != OUT).sum())
         if few or self._is_attained(root) or self._is_done(root):
             return root
-        if self.program.is_simplex and self.program.n_assets <= _MOST_ASSETS:
-            return self._doubly_nonnegative(root)
-        node, number = improve_diagonal(self.engine, root.states, root.node, self.search.w, self.cutoff)
-        return Part(self._nothing, root.states, node, number)
+        simplex = self.program.is_simplex and self.program.n_assets <= _MOST_ASSETS
+        if not simplex or self.program.specific.any():
+            node = improve_diagonal(self.engine, root.states, root.node, self.search.w, self.cutoff)
+            root = root if node is None else Part(self._nothing, root.states, node, 1)
+        if simplex and self._gap_of(root) > _SMALL_GAP and not self._is_done(root):
+            root = self._doubly_nonnegative(root)
+        return root
+
+    def _gap_of(self, part: Part) -> float:
+        """Share of what the limit on names costs that is not yet known to be needed."""
+        return (self.search.value - part.node.bound) / (self.search.value - self._least)
 
     def _is_attained(self, root: Part) -> bool:
         """Whether the best portfolio is as good as the relaxation."""
@@ -186,29 +193,19 @@ class Method:
 
     def _doubly_nonnegative(self, root: Part) -> Part:
         kept = np.flatnonzero(root.states != OUT)
-        method = DoublyNonnegative(self.program, kept, self.search.w, self.search.value - root.node.value)
-        best, gaps = root, [np.inf]
+        method = DoublyNonnegative(self.program, kept, self.search.w, self.search.value - self._least)
+        best, first, gaps = root, root.node.bound, [np.inf]
         for _ in range(_MOST_BATCHES):
             method.run(_BATCH)
-            best = self._root = self._better(best, method)
+            relaxation = method.relaxation()
+            node = self.engine.improved(relaxation, root.states, method.weights, best.node.bound, self.cutoff)
+            best = self._root = best if node is None else Part(self._nothing, root.states, node, 1)
             self._stop(0, best.node.bound)  # for what is shown
-            gaps.append((self.search.value - best.node.bound) / method.size if best.relaxation else np.inf)
+            gaps.append(self._gap_of(best) if best.node.bound > first else np.inf)
             slow = len(gaps) > 4 and gaps[-5] < np.inf and gaps[-5] - gaps[-1] < _SLOW * gaps[-1]
             if slow or gaps[-1] < _SMALL_GAP or self._is_done(best):
                 break
         return best
-
-    def _better(self, best: Part, method: DoublyNonnegative) -> Part:
-        """The root with what the multipliers say now, if that is more than before."""
-        number = self.engine.add(method.relaxation())
-        node = self.engine.relaxed(best.states, method.weights, number, self.cutoff)
-        if node.bound <= best.node.bound:
-            self.engine.forget(number)
-            return best
-        if best.relaxation:
-            self.engine.replace(best.relaxation, number)
-            number = best.relaxation
-        return Part(self._nothing, best.states, node, number)
 
     # Branch and bound.
 

@@ -93,3 +93,10 @@ class Program:
         quadratic = self.problem.split.quadratic
         parts = parts_of(quadratic)
         return (quadratic.root()[0], np.zeros(self.n_assets)) if parts is None else parts
+
+    @property
+    def specific(self) -> Array:
+        """The diagonal that the terms have by their form: specific variances, L2 costs."""
+        assert self.problem.split is not None
+        parts = parts_of(self.problem.split.quadratic)
+        return np.zeros(self.n_assets) if parts is None else parts[1]
