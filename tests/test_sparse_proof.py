@@ -213,8 +213,7 @@ def engine(kind):
     """What bounds the parts of a search, with all relaxations of the proof."""
     problem, found, _ = solved(kind)
     ready = engine_of(Program.of(problem))
-    for relaxation in found.proof.relaxations[1:]:
-        ready.add(relaxation)
+    ready.relaxations.extend(found.proof.relaxations[1:])
     return ready
 
 

@@ -66,6 +66,12 @@ class Holdings:
         """Where state SHORT differs from HELD: long and short positions are two intervals, with a hole between them."""
         return np.asarray((self.least > 0) & (self.lower <= -self.least))
 
+    @property
+    def ways(self) -> list[list[int]]:
+        """How each asset can be decided."""
+        pairs = zip(self.can_be_long, self.can_be_short, strict=True)
+        return [[OUT, *([HELD] if long else []), *([SHORT] if short else [])] for long, short in pairs]
+
     def box(self, states: States) -> tuple[Array, Array]:
         """Bounds of the weights for states of shape (n_assets,) or (n, n_assets)."""
         long = np.where(self.least > 0, np.maximum(self.lower, self.least), self.lower)

@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trackfolio._functions import AbsoluteSum, least_each
-from trackfolio._holdings import HELD, OPEN, OUT, SHORT, States
+from trackfolio._holdings import OPEN, States
 from trackfolio._quadratic import parts_of
 from trackfolio._validation import Array
 
@@ -53,6 +53,8 @@ class Leaves:
     ----------
     states : ndarray of int8 of shape (n_leaves, n_assets)
         What is decided of each asset: see `trackfolio._holdings`.
+    origins : ndarray of int8 of shape (n_leaves, n_assets)
+        The same for the part from which the multipliers come: the leaf itself, or one that holds it.
     points : sparse array of shape (n_leaves, n_assets)
         Weights at which the leaf's functions are replaced by tangents.
     shares : ndarray of shape (n_leaves,)
@@ -66,6 +68,7 @@ class Leaves:
     """
 
     states: States
+    origins: States
     points: Any
     shares: Array
     row_duals: Array
@@ -118,6 +121,10 @@ def proven_bound(problem: Any, proof: SearchProof, lower: Array, upper: Array) -
 
 def checked(problem: Any, relaxation: Relaxation, lower: Array, upper: Array) -> _Checked:
     """What of a relaxation holds for the data."""
+    n = problem.n_assets
+    parts_given = (relaxation.diagonal, relaxation.matrix, relaxation.slope)
+    if not all(part is None or np.isfinite(part).all() for part in parts_given):
+        return _Checked(np.zeros(n), np.zeros((n, n)), np.zeros(n), -np.inf, 0.0)
     gram, linear, constant = problem.split.quadratic.gram()
     d = np.maximum(relaxation.diagonal, 0.0)
     if relaxation.matrix is None:
@@ -200,18 +207,15 @@ def _bounds(problem: Any, relaxation: _Checked, leaves: Leaves, lower: Array, up
     sums = [*problem.split.sums, *((price, function) for price, (function, _) in priced)]
     paid = sum((price[:, 0] * bound for price, (_, bound) in priced), np.zeros(len(x)))
     fixed = [duals * sides, np.stack([-np.sum(x * Mx, axis=1), -paid], 1)]
-    best = np.full(len(x), -np.inf)
-    # Any β will do: for held assets that of the point, or, as in the part from which it comes, that of the open ones.
-    for floor in (0.0, leaves.shares[:, None]):
-        beta, top = _multipliers(np.sqrt(d) * np.abs(x), states, problem.holdings.most, leaves.shares, floor)
-        pull = 2 * beta * np.sqrt(d)
-        own = (1.0, AbsoluteSum(pull, pull, np.zeros(len(d))))
-        parts = [*fixed, -top[:, None], least_each(tilt, lower, upper, [own, *sums])]
-        with np.errstate(invalid="ignore"):
-            value = constant + sum(np.sum(part, axis=1) for part in parts)
-            size = abs(constant) + sum(np.sum(np.abs(part), axis=1) for part in parts)
-            best = np.fmax(best, value - lost - 4 * _EPS * len(d) ** 0.5 * size)
-    return np.where(empty, np.inf, best)
+    beta, top = _multipliers(np.sqrt(d) * np.abs(x), states, leaves, problem.holdings.most)
+    pull = 2 * beta * np.sqrt(d)
+    own = (1.0, AbsoluteSum(pull, pull, np.zeros(len(d))))
+    parts = [*fixed, -top[:, None], least_each(tilt, lower, upper, [own, *sums])]
+    with np.errstate(invalid="ignore"):
+        value = constant + sum(np.sum(part, axis=1) for part in parts)
+        size = abs(constant) + sum(np.sum(np.abs(part), axis=1) for part in parts)
+        result = value - lost - 4 * _EPS * len(d) ** 0.5 * size
+    return np.where(empty, np.inf, np.where(np.isnan(result), -np.inf, result))
 
 
 def _boxes(problem: Any, states: States, lower: Array, upper: Array) -> tuple[Array, Array]:
@@ -229,10 +233,11 @@ def share_of(t: Array, states: States, most: int) -> float:
     return float(shares[np.argmax(ordered[:rest] <= shares)])
 
 
-def _multipliers(t: Array, states: States, most: int, shares: Array, floor: Any) -> tuple[Array, Array]:
+def _multipliers(t: Array, states: States, leaves: Leaves, most: int) -> tuple[Array, Array]:
     """β, and what the z of a leaf may cost in all: that of held assets, and of the largest open ones."""
     held, open_ = states > 0, states == OPEN
-    beta = np.where(held, np.maximum(t, floor), np.where(open_, np.maximum(t, shares[:, None]), 0.0))
+    # Any β will do; where an asset was held in the part from which the multipliers come, it was t there.
+    beta = np.where(leaves.origins > 0, t, np.maximum(t, np.maximum(leaves.shares, 0.0)[:, None]))
     ordered = -np.sort(-np.where(open_, beta**2, 0.0), axis=1)
     largest = np.where(np.arange(t.shape[1]) < (most - held.sum(axis=1))[:, None], ordered, 0.0)
     return beta, np.sum(np.where(held, beta**2, 0.0), axis=1) + largest.sum(axis=1)
@@ -279,14 +284,10 @@ def is_linearly_feasible(problem: Any, lower: Array, upper: Array) -> bool:
 
 def covers_all(holdings: Any, states: States) -> bool:
     """Whether leaves hold every portfolio: some asset is decided in all of them, in all its ways, and so on."""
-    ways = [
-        frozenset(way for way, can in ((OUT, True), (HELD, long), (SHORT, short)) if can)
-        for long, short in zip(holdings.can_be_long, holdings.can_be_short, strict=True)
-    ]
-    return all(len(rows) == 1 for rows in _split(states, ways)) if len(states) else False
+    return all(len(rows) == 1 for rows in _split(states, holdings.ways)) if len(states) else False
 
 
-def _split(states: States, ways: list[frozenset[int]]) -> Iterator[npt.NDArray[np.intp]]:
+def _split(states: States, ways: list[list[int]]) -> Iterator[npt.NDArray[np.intp]]:
     """Leaves below each branching, one by one where they cover it; an empty one stands for what is not covered."""
     stack = [(np.arange(len(states)), np.zeros(states.shape[1], dtype=bool))]
     while stack:

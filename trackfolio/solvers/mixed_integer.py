@@ -97,7 +97,13 @@ class MixedInteger(Solver):
                 f"{_curved(problem)} with limits on what is held or traded needs the solver SCIP, which is not "
                 'installed: pip install "trackfolio[scip]".'
             )
-        data, chain, inverse = form.program.get_problem_data(name)
+        try:
+            data, chain, inverse = form.program.get_problem_data(name)
+        except cp.SolverError as error:
+            raise UnsupportedProblemError(
+                f"{'HiGHS' if name == 'SCIPY' else name} cannot take {_curved(problem)} with limits on what is held or "
+                f"traded ({error}). Use another risk, such as CVaR or Variance."
+            ) from error
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Solution may be inaccurate", UserWarning)
             try:

@@ -1,8 +1,8 @@
 """How parts of a search are solved: by compiled code where there are bounds and a budget, else by other solvers."""
 
-import dataclasses
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -50,6 +50,12 @@ class Node:
     limit_duals: Array
 
 
+def nothing(program: Program) -> Node:
+    """Node of a part without a portfolio."""
+    n, duals, prices = program.n_assets, len(program.problem.linear.lower), len(program.limits)
+    return Node(np.inf, np.inf, np.zeros(n), np.zeros(n), 0.0, np.zeros(duals), np.zeros(prices))
+
+
 class Engine(ABC):
     """Solves parts of a program: with all of a set held, and relaxed."""
 
@@ -65,9 +71,10 @@ class Engine(ABC):
         """Bound by another relaxation, number 1 from now on, if it is above `least`; else None, and it is forgotten."""
         self.relaxations.append(relaxation)
         node = self.relaxed(states, start, len(self.relaxations) - 1, cutoff)
-        dropped = slice(1, -1) if node.bound > least else slice(-1, None)
+        is_better = node is not None and node.bound > least
+        dropped = slice(1, -1) if is_better else slice(-1, None)
         del self.relaxations[dropped], self._ready[dropped]
-        return node if node.bound > least else None
+        return node if is_better else None
 
     def ready(self, number: int) -> Any:
         """A relaxation, as far as it holds."""
@@ -83,6 +90,20 @@ class Engine(ABC):
         own = self.program.constant - _own_constant(self.program)
         return own + leaf_bounds(self.program.problem, [self.ready(number)], leaves, holdings.lower, holdings.upper)
 
+    @cached_property
+    def _allows_nothing(self) -> bool:
+        """Whether to hold nothing keeps all limits."""
+        problem = self.program.problem.relaxed()
+        return problem.violation(np.zeros(problem.n_assets)) <= 0
+
+    def _empty_node(self, states: States, number: int) -> "Node | None":
+        """Node of a part in which nothing is held."""
+        if not self._allows_nothing:
+            return None
+        program, n = self.program, self.program.n_assets
+        duals, prices = np.zeros(len(program.problem.linear.lower)), np.zeros(len(program.limits))
+        return proven_node(program, states, self.ready(number), np.zeros(n), np.ones(n), duals, prices)
+
     def restricted(self, states: States, start: Array) -> tuple[float, Array]:
         """Least objective with all open assets allowed, and its weights; infinite where there is no portfolio."""
         program = self.program
@@ -94,7 +115,8 @@ class Engine(ABC):
         """Least objective over weights of some assets, within bounds (given for all), and the weights."""
         program = self.program
         if not len(support):
-            return np.inf, np.zeros(program.n_assets)
+            w = np.zeros(program.n_assets)
+            return (program.value(w) if self._allows_nothing else np.inf), w
         if program.is_plain:
             value, w = _kernels.restricted(program.Q, program.h, support, lower, upper, program.budget, start)
             return value + program.constant, w
@@ -105,8 +127,11 @@ class Engine(ABC):
         """The same, where there is more than bounds and a budget."""
 
     @abstractmethod
-    def relaxed(self, states: States, start: Array, number: int, cutoff: float) -> Node:
-        """Lower bound over portfolios of these states by a relaxation; it may stop above the cutoff."""
+    def relaxed(self, states: States, start: Array, number: int, cutoff: float) -> Node | None:
+        """Lower bound over portfolios of these states by a relaxation, or None where there are none.
+
+        It may stop above the cutoff.
+        """
 
 
 class Direct(Engine):
@@ -119,13 +144,20 @@ class Direct(Engine):
     def _of_support(self, support: Any, lower: Array, upper: Array) -> tuple[float, Array]:
         raise AssertionError("plain programs are solved by compiled code")
 
-    def relaxed(self, states: States, start: Array, number: int, cutoff: float) -> Node:
-        """Lower bound over portfolios of these states by a relaxation; it may stop above the cutoff."""
+    def relaxed(self, states: States, start: Array, number: int, cutoff: float) -> Node | None:
+        """Lower bound over portfolios of these states by a relaxation, or None where there are none.
+
+        It may stop above the cutoff.
+        """
         kept = np.flatnonzero(states != OUT)
+        lower, upper = self.program.holdings.box(states)
+        if not len(kept):
+            return self._empty_node(states, number)
+        if (lower > upper).any():
+            return None
         if self.relaxations[number].matrix is None and len(kept) >= _MANY and self._has_few_factors:
             return self._by_factors(states, number, cutoff)
         program, relaxation = self.program, self.ready(number)
-        lower, upper = program.holdings.box(states)
         constant = relaxation.constant + program.constant - _own_constant(program)
         bound, value, x, z, common, multiplier = _kernels.relaxed(
             np.ascontiguousarray(relaxation.matrix[np.ix_(kept, kept)]),
@@ -140,18 +172,20 @@ class Direct(Engine):
             cutoff - constant,
             _ROUNDS,
         )
+        if value == np.inf:
+            return None
         w, share = np.zeros(program.n_assets), np.zeros(program.n_assets)
         w[kept], share[kept] = x, z
         return Node(bound + constant, value + constant, w, share, common, np.array([multiplier]), np.zeros(0))
 
-    def _by_factors(self, states: States, number: int, cutoff: float) -> Node:
+    def _by_factors(self, states: States, number: int, cutoff: float) -> Node | None:
         """The same by an interior point, in factor form."""
         program, relaxation, n = self.program, self.ready(number), self.program.n_assets
         kept = np.flatnonzero(states != OUT)
         lower, upper = (part[kept] for part in program.holdings.box(states))
         w, z, duals = np.zeros(n), np.zeros(n), np.zeros(1)
         if lower.sum() > program.budget or upper.sum() < program.budget:
-            return Node(np.inf, np.inf, w, z, 0.0, duals, np.zeros(0))
+            return None
         held, d = states[kept] > 0, self.relaxations[number].diagonal[kept]
         factors, specific = program.factors[0][:, kept], program.factors[1][kept]
         problem = Perspective(
@@ -170,7 +204,7 @@ def proven_node(
     holdings, own = program.holdings, program.constant - _own_constant(program)
     share = share_of(np.sqrt(d) * np.abs(w), states, holdings.most)
     leaf = Leaves(
-        states[None], sp.csr_array(w[None]), np.array([share]), row_duals[None], limit_duals[None],
+        states[None], states[None], sp.csr_array(w[None]), np.array([share]), row_duals[None], limit_duals[None],
         np.zeros(1, dtype=np.int16),
     )  # fmt: skip
     bound = float(leaf_bounds(program.problem, [relaxation], leaf, holdings.lower, holdings.upper)[0])
@@ -195,30 +229,42 @@ class General(Engine):
             return np.inf, np.zeros(program.n_assets)
         return program.value(found.weights), found.weights
 
-    def relaxed(self, states: States, start: Array, number: int, cutoff: float) -> Node:
-        """Lower bound over portfolios of these states by a relaxation; it may stop above the cutoff."""
+    def relaxed(self, states: States, start: Array, number: int, cutoff: float) -> Node | None:
+        """Lower bound over portfolios of these states by a relaxation, or None where there are none.
+
+        It may stop above the cutoff.
+        """
         program, relaxation = self.program, self.ready(number)
         kept = np.flatnonzero(states != OUT)
-        d, n = relaxation.diagonal[kept], program.n_assets
-        nothing = Node(np.inf, np.inf, np.zeros(n), np.zeros(n), 0.0, np.zeros(0), np.zeros(0))
+        d = relaxation.diagonal[kept]
         lower, upper = program.holdings.box(states)
         if not len(kept):
-            return nothing
+            return self._empty_node(states, number)
+        if (lower > upper).any():
+            return None
         matrix, slope = relaxation.matrix[np.ix_(kept, kept)], relaxation.slope[kept]
-        best, w = nothing, start
-        for round_ in range(_FEWER_ROUNDS if d.any() else 1):
+        best: Node | None = None
+        w = start
+        for _ in range(_FEWER_ROUNDS if d.any() else 1):
             curved = matrix + self._curvature(np.sqrt(d) * np.abs(w[kept]), d, states[kept] > 0)
             found = self._solved(curved, -slope / 2, lower, upper, kept)
             if found is None:
-                empty = not is_linearly_feasible(program.problem, lower, upper)
-                return nothing if empty else dataclasses.replace(best, bound=-np.inf, value=-np.inf, w=start)
+                return best or self._unsolved(states, start, lower, upper)
             w = found.weights
             z = self._shares(w, states, relaxation.diagonal)
             node = proven_node(program, states, relaxation, w, z, found.row_duals, found.limit_duals)
-            best = node if round_ == 0 or node.bound > best.bound else best
+            best = node if best is None or node.bound > best.bound else best
             if best.bound >= cutoff or best.value - best.bound <= _SETTLED * abs(cutoff - best.bound):
                 break
         return best
+
+    def _unsolved(self, states: States, start: Array, lower: Array, upper: Array) -> Node | None:
+        """None where there is no portfolio, else a part of which nothing is known: it will be split."""
+        problem = self.program.problem
+        if not is_linearly_feasible(problem, lower, upper):
+            return None
+        duals, prices = np.zeros(len(problem.linear.lower)), np.zeros(len(self.program.limits))
+        return Node(-np.inf, -np.inf, start, np.where(states > 0, 1.0, 0.5), 0.0, duals, prices)
 
     def _curvature(self, t: Array, d: Array, held: Any) -> Array:
         """Matrix of which w'Cw is Σ d w²/z at the best z, while the same assets count in full.

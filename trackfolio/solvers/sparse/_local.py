@@ -60,7 +60,10 @@ class LocalSearch:
         if self._has_sides:
             lower, upper = (np.where(is_short, s, b) for s, b in zip(self._short, self._long, strict=True))
         self.evaluations += 1
-        value, w = self.engine.of_support(support, lower, upper, start)
+        return self.keep(*self.engine.of_support(support, lower, upper, start))
+
+    def keep(self, value: float, w: Array) -> tuple[float, Array]:
+        """Remember a portfolio if it is the best."""
         if value < self.value:
             self.value, self.w = value, w
         return value, w
@@ -201,7 +204,7 @@ class LocalSearch:
 def _projected_inverse(H: Array) -> tuple[Array, Array]:
     """Inverse of a curvature matrix on the moves that keep the sum, and the weights of sum 1 of least curvature."""
     n = len(H)
-    inverse = np.linalg.inv(H + np.eye(n) * (1e-11 * max(float(np.trace(H)) / n, 1e-300)))
+    inverse = np.linalg.inv(H + np.eye(n) * (1e-11 * (float(np.trace(H)) / n or 1.0)))
     ones = inverse.sum(axis=1)
     y = ones / ones.sum()
     return np.asarray(inverse - np.outer(y, ones)), np.asarray(y)

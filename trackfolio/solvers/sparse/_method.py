@@ -2,13 +2,13 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from tqdm.auto import tqdm
 
 from trackfolio._holdings import OUT, States
-from trackfolio._search_proof import Leaves, SearchProof
+from trackfolio._search_proof import SearchProof
 from trackfolio._validation import Array
 from trackfolio.exceptions import InfeasibleError, SolverFailure
 from trackfolio.solvers.sparse._engines import engine_of
@@ -17,7 +17,7 @@ from trackfolio.solvers.sparse._local import LocalSearch
 from trackfolio.solvers.sparse._nonnegative import DoublyNonnegative
 from trackfolio.solvers.sparse._perspective import improve_diagonal
 from trackfolio.solvers.sparse._program import Program
-from trackfolio.solvers.sparse._tree import Part, Tree
+from trackfolio.solvers.sparse._tree import Part, Tree, leaves_of
 
 # Restarts of the search with compiled code (a millisecond each, more with many names: assets times names times restarts
 # are limited), and with other solvers.
@@ -28,6 +28,8 @@ _MOST_ASSETS, _BATCH, _MOST_BATCHES = 300, 100, 60
 _SLOW, _SMALL_GAP = 0.03, 0.02
 # Portfolios that are worse than the relaxation by no more than this share are as good as it.
 _ATTAINED = 1e-12
+# Limits may be broken by this, in weights.
+_BROKEN = 1e-9
 
 
 class Clock:
@@ -118,7 +120,7 @@ class Method:
         except KeyboardInterrupt:
             if self._root is None or not np.isfinite(self.search.value):
                 raise
-            return self._found(Tree(self.engine, self.search, self._cutoff, self._stop), self._root, "interrupt")
+            return self._found([self._root], 1, "interrupt")
         finally:
             self.clock.close()
 
@@ -126,10 +128,10 @@ class Method:
         """All portfolios, by the objective itself."""
         n = self.program.n_assets
         node = self.engine.relaxed(states, np.full(n, np.nan_to_num(self.program.budget, nan=1.0) / n), 0, np.inf)
-        if node.bound == np.inf:
+        if node is None:
             raise InfeasibleError("no weights satisfy all limits at once")
         self._least = node.value
-        return Part(self._nothing, states, node, 0)
+        return Part(self._nothing, states, states, node, 0)
 
     def _find_first(self, root: Part) -> None:
         search, w, near = self.search, root.node.w, self.program.problem.near
@@ -160,10 +162,12 @@ class Method:
             raise SolverFailure("no portfolio that keeps all limits was found in time, nor shown not to be") from None
         if w is None:
             raise InfeasibleError("no portfolio of few names keeps all limits")
-        value, w = self.search.try_states(self.program.holdings.states_of(w), w)
-        if not np.isfinite(value):
+        value, better = self.search.try_states(self.program.holdings.states_of(w), w)
+        if np.isfinite(value):
+            return value, better
+        if self.program.problem.violation(w) > _BROKEN:
             raise SolverFailure("the one portfolio found breaks a limit by rounding")
-        return value, w
+        return self.search.keep(self.program.value(w), w)
 
     # Bounds.
 
@@ -175,7 +179,7 @@ class Method:
         simplex = self.program.is_simplex and self.program.n_assets <= _MOST_ASSETS
         if not simplex or self.program.specific.any():
             node = improve_diagonal(self.engine, root.states, root.node, self.search.w, self.cutoff)
-            root = root if node is None else Part(self._nothing, root.states, node, 1)
+            root = root if node is None else replace(root, node=node, relaxation=1)
         if simplex and self._gap_of(root) > _SMALL_GAP and not self._is_done(root):
             root = self._doubly_nonnegative(root)
         return root
@@ -199,7 +203,7 @@ class Method:
             method.run(_BATCH)
             relaxation = method.relaxation()
             node = self.engine.improved(relaxation, root.states, method.weights, best.node.bound, self.cutoff)
-            best = self._root = best if node is None else Part(self._nothing, root.states, node, 1)
+            best = self._root = best if node is None else replace(root, node=node, relaxation=1)
             self._stop(0, best.node.bound)  # for what is shown
             gaps.append(self._gap_of(best) if best.node.bound > first else np.inf)
             slow = len(gaps) > 4 and gaps[-5] < np.inf and gaps[-5] - gaps[-1] < _SLOW * gaps[-1]
@@ -220,8 +224,8 @@ class Method:
     def _split(self, root: Part) -> Found:
         tree = Tree(self.engine, self.search, self._cutoff, self._stop)
         tree.run(root)
-        return self._found(tree, None, tree.stopped_by)
+        return self._found(tree.parts, tree.nodes, tree.stopped_by)
 
-    def _found(self, tree: Tree, root: Part | None, stopped_by: str | None) -> Found:
-        leaves: Leaves = tree.leaves() if root is None else tree.leaves_of(root)
-        return Found(self.search.w, max(tree.nodes, 1), stopped_by, SearchProof(self.engine.relaxations, leaves))
+    def _found(self, parts: list[Part], nodes: int, stopped_by: str | None) -> Found:
+        proof = SearchProof(self.engine.relaxations, leaves_of(parts))
+        return Found(self.search.w, max(nodes, 1), stopped_by, proof)

@@ -3,7 +3,7 @@
 import heapq
 import itertools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,7 @@ import scipy.sparse as sp
 from trackfolio._holdings import HELD, OPEN, OUT, SHORT, States
 from trackfolio._search_proof import Leaves
 from trackfolio._validation import Array
-from trackfolio.solvers.sparse._engines import Engine, Node
+from trackfolio.solvers.sparse._engines import Engine, Node, nothing
 from trackfolio.solvers.sparse._local import LocalSearch
 
 # Leaves are kept for the proof: no more memory than this is taken for them.
@@ -25,40 +25,22 @@ _NOTHING = 1e-9
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """A part of the portfolios: decisions, what follows from them, and its bound with the relaxation it is by."""
+    """A part of the portfolios: decisions, what follows from them, and its bound with the relaxation it is by.
+
+    `origin` are the states of the part whose multipliers prove the bound: its own, or those of one that it is part of.
+    The relaxation of a part without a portfolio is -1.
+    """
 
     decided: States
     states: States
+    origin: States
     node: Node
     relaxation: int
 
-
-@dataclass(eq=False)
-class _Record:
-    """Leaves so far, in columns."""
-
-    states: list[States] = field(default_factory=list)
-    points: list[sp.csr_array] = field(default_factory=list)
-    shares: list[float] = field(default_factory=list)
-    row_duals: list[Array] = field(default_factory=list)
-    limit_duals: list[Array] = field(default_factory=list)
-    relaxations: list[int] = field(default_factory=list)
-
-    def add(self, part: Part) -> None:
-        self.states.append(part.decided)
-        self.points.append(sp.csr_array(part.node.w[None]))
-        self.shares.append(part.node.share)
-        self.row_duals.append(part.node.row_duals)
-        self.limit_duals.append(part.node.limit_duals)
-        self.relaxations.append(part.relaxation)
-
-    def add_empty(self, decided: States, n_rows: int, n_limits: int) -> None:
-        self.states.append(decided)
-        self.points.append(sp.csr_array((1, len(decided))))
-        self.shares.append(0.0)
-        self.row_duals.append(np.zeros(n_rows))
-        self.limit_duals.append(np.zeros(n_limits))
-        self.relaxations.append(-1)
+    @property
+    def bound(self) -> float:
+        """No portfolio of the part has less."""
+        return self.node.bound
 
 
 class Tree:
@@ -87,15 +69,15 @@ class Tree:
         self._cutoff, self._stop = cutoff, stop
         self.nodes = 0
         self.stopped_by: str | None = None
-        self._record = _Record()
+        self._done: list[Part] = []
+        self._current: Part | None = None
         self._open: list[tuple[float, int, Part]] = []
         self._ticks = itertools.count()
-        program = engine.program
-        self._duals = len(program.problem.linear.lower), len(program.limits)
-        self._ways = [
-            [OUT, *([HELD] if long else []), *([SHORT] if short else [])]
-            for long, short in zip(self.holdings.can_be_long, self.holdings.can_be_short, strict=True)
-        ]
+        # By the declared limits, as in the check of the proof.
+        declared = engine.program.problem.holdings
+        assert declared is not None, "Program.of needs them"
+        self._ways = declared.ways
+        self._nothing = nothing(engine.program)
         self.bound = -np.inf
 
     @property
@@ -104,104 +86,85 @@ class Tree:
         return self._cutoff(self.search.value)
 
     def run(self, root: Part) -> None:
-        """Split until done, or stopped; an interrupt leaves the best so far."""
-        part: Part | None = root
-        self.bound = root.node.bound
+        """Split until done, or stopped; an interrupt leaves the best so far.
+
+        Parts leave `_current` and the open ones only when all that replaces them is known.
+        """
+        self.bound, self._current = root.bound, root
         try:
-            if root.node.bound >= self.cutoff:
-                self._record.add(root)
-                return
-            part = self._probed(root)
-            while part is not None:
-                part = self._dive(part)
+            if root.bound < self.cutoff:
+                self._probe_all()
+            while (part := self._current) is not None and self.stopped_by is None:
+                self._dive(part)
         except KeyboardInterrupt:
             self.stopped_by = "interrupt"
-            if part is not None:
-                self._push(part)
-        for _, _, rest in self._open:
-            self._record.add(rest)
 
     # Splitting.
 
-    def _dive(self, part: Part) -> Part | None:
+    def _dive(self, part: Part) -> None:
         """Split a part; go on with the better half, or where none is left with the part of the lowest bound."""
+        if part.bound >= self.cutoff or not (part.states == OPEN).any():
+            self._round(part)
+            self._replace([part], [])  # where nothing is open, its bound stands, whatever it is
+            return
         self.stopped_by = self._stopped(part)
         if self.stopped_by:
-            self._push(part)
-            return None
-        if not (part.states == OPEN).any():
-            self._round(part)
-            self._record.add(part)  # it cannot be split: its bound stands, whatever it is
-            return self._next()
-        children = self._children(part, self._branching(part))
+            return
+        children = [self._bounded(decided, part) for decided in self._splits(part, self._branching(part))]
         self._round(part)
-        children = [child for child in children if not self._is_done(child)]
-        children.sort(key=lambda child: (child.node.bound, -child.node.w.sum()))
-        for child in children[1:]:
-            self._push(child)
-        if children:
-            return children[0]
-        return self._next()
+        cutoff = self.cutoff
+        done = [child for child in children if child.bound >= cutoff]
+        self._replace(done, sorted((child for child in children if child.bound < cutoff), key=lambda c: c.bound))
 
-    def _next(self) -> Part | None:
-        while self._open:
-            bound, _, part = heapq.heappop(self._open)
-            self.bound = max(self.bound, bound)
-            if not self._is_done(part):
-                return part
-        return None
+    def _replace(self, done: list[Part], rest: list[Part]) -> None:
+        """Put parts in the place of the current one; the first of the rest, or else of the open ones, is the next."""
+        following = rest[0] if rest else self._open[0][2] if self._open else None
+        self._done += done
+        if not rest and following is not None:
+            heapq.heappop(self._open)
+            self.bound = max(self.bound, following.bound)
+        for part in rest[1:]:
+            heapq.heappush(self._open, (part.bound, next(self._ticks), part))
+        self._current = following
 
-    def _stopped(self, part: Part) -> str | None:
-        lowest = min(part.node.bound, self._open[0][0] if self._open else np.inf)
-        size = 5 * self.holdings.least.size + 8 * sum(self._duals) + 1500
-        if (len(self._record.states) + len(self._open)) * size > _MOST_BYTES:
-            return "memory"
-        return self._stop(self.nodes, lowest)
-
-    def _push(self, part: Part) -> None:
-        heapq.heappush(self._open, (part.node.bound, next(self._ticks), part))
-
-    def _is_done(self, part: Part) -> bool:
-        if part.node.bound < self.cutoff:
-            return False
-        self._record.add(part)
-        return True
-
-    def _children(self, part: Part, asset: int) -> list[Part]:
-        """The parts of a part, by what becomes of one asset; those without a portfolio are leaves at once."""
-        children = []
+    def _splits(self, part: Part, asset: int) -> list[States]:
+        """Decisions of the parts of a part, by what becomes of one asset."""
+        decisions = []
         for way in self._ways[asset]:
             decided = part.decided.copy()
             decided[asset] = way
-            child = self._bounded(decided, part)
-            if child is None:
-                self._record.add_empty(decided, *self._duals)
-            else:
-                children.append(child)
-        return children
+            decisions.append(decided)
+        return decisions
 
-    def _bounded(self, decided: States, parent: Part) -> Part | None:
-        """A part with its bound, by the relaxation of its parent where that says more; None without a portfolio."""
+    def _stopped(self, part: Part) -> str | None:
+        lowest = min(part.bound, self._open[0][0] if self._open else np.inf)
+        size = 20 * self.holdings.least.size + 2000
+        if (len(self._done) + len(self._open)) * size > _MOST_BYTES:
+            return "memory"
+        return self._stop(self.nodes, lowest)
+
+    def _bounded(self, decided: States, parent: Part) -> Part:
+        """A part with its bound, by the multipliers of its parent where these say more."""
         states = self.holdings.closed(decided)
         if states is None:
-            return None
+            return Part(decided, decided, decided, self._nothing, -1)
         best: Part | None = None
         for number in self._numbers(states):
             self.nodes += 1
             # Where all that is open may be held, the objective itself is exact: it is solved to the end.
             exact = number == 0 and (states != OUT).sum() <= self.holdings.most
             node = self.engine.relaxed(states, parent.node.w, number, np.inf if exact else self.cutoff)
-            if node.bound == np.inf and node.value == np.inf:
-                return None
-            if best is None or node.bound > best.node.bound:
-                best = Part(decided, states, node, number)
-            if best.node.bound >= self.cutoff:
+            if node is None:
+                return Part(decided, states, states, self._nothing, -1)
+            if best is None or node.bound > best.bound:
+                best = Part(decided, states, states, node, number)
+            if best.bound >= self.cutoff:
                 break
         assert best is not None, "there is one relaxation at least"
-        if parent.node.bound > best.node.bound:
-            # What holds for the parent holds for its parts; the weights are still where the next ones begin.
-            inherited = replace(parent.node, value=best.node.value, z=best.node.z)
-            return Part(decided, states, inherited, parent.relaxation)
+        if parent.bound > best.bound:
+            # What holds for the parent holds for its parts; value and z say what to do next.
+            node = replace(parent.node, value=best.node.value, z=best.node.z)
+            return Part(decided, states, parent.origin, node, parent.relaxation)
         return best
 
     def _numbers(self, states: States) -> Iterator[int]:
@@ -223,10 +186,10 @@ class Tree:
             score = np.where(small, np.minimum(size, least - size), -np.inf)
         return int(np.argmax(score))
 
-    # Portfolios on the way.
-
     def _round(self, part: Part) -> None:
         """Try the portfolio that a part suggests; improve a better one."""
+        if part.relaxation < 0:
+            return
         before = self.search.value
         self.search.round(part.node.w, part.node.z, part.states)
         if self.search.value < before - 1e-9 * abs(before):
@@ -234,103 +197,92 @@ class Tree:
 
     # The first part.
 
-    def _probed(self, root: Part) -> Part | None:
-        """The root with all decisions that one look ahead allows: an asset of which all ways but one are done with."""
-        part = self._fixed(root)
-        changed = part is not None
-        while changed and part is not None:
+    def _probe_all(self) -> None:
+        """All decisions that one look ahead allows: an asset of which all ways but one are done with."""
+        self._fix()
+        changed = True
+        while changed:
             changed = False
-            for asset in np.flatnonzero((part.states == OPEN) & self._worth_probing(part)):
-                if part.states[asset] != OPEN:
-                    continue
-                if self._stopped(part):
-                    return part
-                part, decided = self._probe(part, int(asset))
-                changed |= decided
-                if part is None:
-                    return self._next()
-        return part if part is not None else self._next()
+            for asset in self._worth_probing():
+                part = self._current
+                if part is None or self._stopped(part):
+                    return
+                if part.states[asset] == OPEN:
+                    changed |= self._probe(part, int(asset))
 
-    def _worth_probing(self, part: Part) -> npt.NDArray[np.bool_]:
-        """All assets, if they are few; else those that the relaxation holds in part."""
-        if (part.states == OPEN).sum() <= _MOST_PROBED:
-            return np.ones(len(part.states), dtype=bool)
-        return np.asarray((part.node.z > _IN_PART) & (part.node.z < 1 - _IN_PART))
+    def _worth_probing(self) -> npt.NDArray[np.intp]:
+        """All open assets, if they are few; else those that the relaxation holds in part."""
+        part = self._current
+        if part is None:
+            return np.zeros(0, dtype=np.intp)
+        open_ = part.states == OPEN
+        if open_.sum() > _MOST_PROBED:
+            open_ &= (part.node.z > _IN_PART) & (part.node.z < 1 - _IN_PART)
+        return np.flatnonzero(open_)
 
-    def _fixed(self, root: Part) -> Part | None:
-        """The root with the decisions that its own multipliers allow (fixing by reduced costs)."""
+    def _probe(self, part: Part, asset: int) -> bool:
+        """Decide an asset if that is possible; whether it was."""
+        children = [self._bounded(decided, part) for decided in self._splits(part, asset)]
+        left = [child for child in children if child.bound < self.cutoff]
+        if len(left) > 1:
+            return False
+        self._replace([child for child in children if child.bound >= self.cutoff], left)
+        return True
+
+    def _fix(self) -> None:
+        """Decide what the multipliers of the first part decide by themselves (fixing by reduced costs)."""
+        root = self._current
+        assert root is not None, "it is the first thing that is done"
+        done: list[Part] = []
         open_ = np.flatnonzero(root.states == OPEN)
         bounds = {way: self._way_bounds(root, open_, way) for way in (OUT, HELD, SHORT)}
         decided = root.decided.copy()
         for k, asset in enumerate(open_):
             ways = self._ways[asset]
             left = [way for way in ways if bounds[way][k] < self.cutoff]
-            if len(left) == len(ways) or len(left) > 1:
+            if len(left) != 1 or len(ways) == 1:
                 continue
-            for way in set(ways) - set(left):
-                lost = decided.copy()
-                lost[asset] = way
-                self._record.add(replace(root, decided=lost, node=replace(root.node, bound=float(bounds[way][k]))))
-            if not left:
-                return None
+            for way in ways:
+                if way != left[0]:
+                    lost = decided.copy()
+                    lost[asset] = way
+                    node = replace(root.node, bound=float(bounds[way][k]))
+                    done.append(Part(lost, lost, root.origin, node, root.relaxation))
             decided[asset] = left[0]
-        if (decided == root.decided).all():
-            return root
-        part = self._bounded(decided, root)
-        if part is None:
-            self._record.add_empty(decided, *self._duals)
-        return None if part is None or self._is_done(part) else part
+        if done:
+            self._replace(done, [self._bounded(decided, root)])
 
     def _way_bounds(self, root: Part, assets: npt.NDArray[np.intp], way: int) -> Array:
         """Bound of the root with one asset decided, for each of some assets, by the multipliers of the root."""
-        engine, node = self.engine, root.node
-        states = np.repeat(root.decided[None], len(assets), axis=0)
-        states[np.arange(len(assets)), assets] = way
-        count = len(assets)
+        count, node = len(assets), root.node
+        states = np.repeat(root.decided[None], count, axis=0)
+        states[np.arange(count), assets] = way
         leaves = Leaves(
             states,
+            np.repeat(root.origin[None], count, axis=0),
             sp.csr_array(np.repeat(node.w[None], count, axis=0)),
             np.full(count, node.share),
             np.repeat(node.row_duals[None], count, axis=0),
             np.repeat(node.limit_duals[None], count, axis=0),
             np.zeros(count, dtype=np.int16),
         )
-        return engine.bounds(leaves, root.relaxation)
+        return self.engine.bounds(leaves, root.relaxation)
 
-    def _probe(self, part: Part, asset: int) -> tuple[Part | None, bool]:
-        """Decide an asset if that is possible."""
-        ways: list[tuple[int, Part | None]] = []
-        for way in self._ways[asset]:
-            decided = part.decided.copy()
-            decided[asset] = way
-            ways.append((way, self._bounded(decided, part)))
-        left = [child for _, child in ways if child is not None and child.node.bound < self.cutoff]
-        if len(left) > 1 or len(left) == len(ways):
-            return part, False
-        for way, child in ways:
-            if child is None:
-                decided = part.decided.copy()
-                decided[asset] = way
-                self._record.add_empty(decided, *self._duals)
-            elif child.node.bound >= self.cutoff:
-                self._record.add(child)
-        return (left[0] if left else None), True
+    @property
+    def parts(self) -> list[Part]:
+        """All parts: those that are done with, and those that are not."""
+        current = [] if self._current is None else [self._current]
+        return [*self._done, *(part for _, _, part in self._open), *current]
 
-    def leaves_of(self, root: Part) -> Leaves:
-        """The root alone, where nothing was split."""
-        self._record = _Record()
-        self._record.add(root)
-        return self.leaves()
 
-    def leaves(self) -> Leaves:
-        """All leaves, those that were not finished among them."""
-        record, n = self._record, self.engine.program.n_assets
-        count, (rows, limits) = len(self._record.states), self._duals
-        return Leaves(
-            np.array(record.states, dtype=np.int8).reshape(count, n),
-            sp.csr_array(sp.vstack(record.points)) if count else sp.csr_array((0, n)),
-            np.array(record.shares, dtype=np.float64),
-            np.array(record.row_duals, dtype=np.float64).reshape(count, rows),
-            np.array(record.limit_duals, dtype=np.float64).reshape(count, limits),
-            np.array(record.relaxations, dtype=np.int16),
-        )
+def leaves_of(parts: list[Part]) -> Leaves:
+    """Parts as leaves of a proof."""
+    return Leaves(
+        np.array([part.decided for part in parts], dtype=np.int8),
+        np.array([part.origin for part in parts], dtype=np.int8),
+        sp.csr_array(np.array([part.node.w for part in parts])),
+        np.array([part.node.share for part in parts]),
+        np.array([part.node.row_duals for part in parts]),
+        np.array([part.node.limit_duals for part in parts]),
+        np.array([part.relaxation for part in parts], dtype=np.int16),
+    )
