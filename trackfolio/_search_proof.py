@@ -16,14 +16,14 @@ arithmetic: wrong numbers give a weak bound, never a false one.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from trackfolio._functions import AbsoluteSum, least_each
-from trackfolio._holdings import OPEN, States
+from trackfolio._holdings import OPEN, Holdings, States
 from trackfolio._quadratic import parts_of
 from trackfolio._validation import Array
 
@@ -113,13 +113,14 @@ def proven_bound(problem: Any, proof: SearchProof, lower: Array, upper: Array) -
     lower, upper : ndarray of shape (n_assets,)
         Bounds of the weights that follow from all limits.
     """
-    if not covers_all(problem.holdings, proof.leaves.states):
+    holdings = replace(problem.holdings, lower=lower, upper=upper)
+    if not covers_all(holdings, proof.leaves.states):
         return -np.inf
-    relaxations = [checked(problem, relaxation, lower, upper) for relaxation in proof.relaxations]
-    return float(min(leaf_bounds(problem, relaxations, proof.leaves, lower, upper), default=-np.inf))
+    relaxations = [checked(problem, relaxation, lower) for relaxation in proof.relaxations]
+    return float(min(leaf_bounds(problem, holdings, relaxations, proof.leaves), default=-np.inf))
 
 
-def checked(problem: Any, relaxation: Relaxation, lower: Array, upper: Array) -> _Checked:
+def checked(problem: Any, relaxation: Relaxation, lower: Array) -> _Checked:
     """What of a relaxation holds for the data."""
     n = problem.n_assets
     parts_given = (relaxation.diagonal, relaxation.matrix, relaxation.slope)
@@ -165,7 +166,7 @@ def homogenised(gram: tuple[Array, Array, float], total: float) -> Array:
     return np.asarray(matrix - (linear[:, None] + linear) / total + constant / total**2)
 
 
-def leaf_bounds(problem: Any, relaxations: list[_Checked], leaves: Leaves, lower: Array, upper: Array) -> Array:
+def leaf_bounds(problem: Any, holdings: Holdings, relaxations: list[_Checked], leaves: Leaves) -> Array:
     """Lower bound of each leaf."""
     bounds = np.full(len(leaves), -np.inf)
     step = max(1, _CHUNK // problem.n_assets)
@@ -174,19 +175,19 @@ def leaf_bounds(problem: Any, relaxations: list[_Checked], leaves: Leaves, lower
         for start in range(0, len(rows), step):
             part = rows[start : start + step]
             if k < 0:
-                empty = [_is_empty(problem, leaves.states[i], lower, upper) for i in part]
+                empty = [_is_empty(problem, holdings, leaves.states[i]) for i in part]
                 bounds[part] = np.where(empty, np.inf, -np.inf)
             elif k < len(relaxations):
-                bounds[part] = _bounds(problem, relaxations[k], leaves.part(part), lower, upper)
+                bounds[part] = _bounds(problem, holdings, relaxations[k], leaves.part(part))
     return bounds
 
 
-def _bounds(problem: Any, relaxation: _Checked, leaves: Leaves, lower: Array, upper: Array) -> Array:
+def _bounds(problem: Any, holdings: Holdings, relaxation: _Checked, leaves: Leaves) -> Array:
     d, matrix, slope, constant, curvature = relaxation
-    closed = [problem.holdings.closed(states) for states in leaves.states]
+    closed = [holdings.closed(states) for states in leaves.states]
     empty = np.array([states is None for states in closed])
     states = np.array([own if done is None else done for own, done in zip(leaves.states, closed, strict=True)])
-    lower, upper = _boxes(problem, states, lower, upper)
+    lower, upper = holdings.box(states)
     x = leaves.points.toarray()
     A, row_lower, row_upper = problem.linear
     # A multiplier of a side that does not exist proves nothing; without it, the bound is weaker but true.
@@ -207,7 +208,7 @@ def _bounds(problem: Any, relaxation: _Checked, leaves: Leaves, lower: Array, up
     sums = [*problem.split.sums, *((price, function) for price, (function, _) in priced)]
     paid = sum((price[:, 0] * bound for price, (_, bound) in priced), np.zeros(len(x)))
     fixed = [duals * sides, np.stack([-np.sum(x * Mx, axis=1), -paid], 1)]
-    beta, top = _multipliers(np.sqrt(d) * np.abs(x), states, leaves, problem.holdings.most)
+    beta, top = _multipliers(np.sqrt(d) * np.abs(x), states, leaves, holdings.most)
     pull = 2 * beta * np.sqrt(d)
     own = (1.0, AbsoluteSum(pull, pull, np.zeros(len(d))))
     parts = [*fixed, -top[:, None], least_each(tilt, lower, upper, [own, *sums])]
@@ -216,11 +217,6 @@ def _bounds(problem: Any, relaxation: _Checked, leaves: Leaves, lower: Array, up
         size = abs(constant) + sum(np.sum(np.abs(part), axis=1) for part in parts)
         result = value - lost - 4 * _EPS * len(d) ** 0.5 * size
     return np.where(empty, np.inf, np.where(np.isnan(result), -np.inf, result))
-
-
-def _boxes(problem: Any, states: States, lower: Array, upper: Array) -> tuple[Array, Array]:
-    box_lower, box_upper = problem.holdings.box(states)
-    return np.maximum(box_lower, np.minimum(lower, 0.0)), np.minimum(box_upper, np.maximum(upper, 0.0))
 
 
 def share_of(t: Array, states: States, most: int) -> float:
@@ -243,12 +239,12 @@ def _multipliers(t: Array, states: States, leaves: Leaves, most: int) -> tuple[A
     return beta, np.sum(np.where(held, beta**2, 0.0), axis=1) + largest.sum(axis=1)
 
 
-def _is_empty(problem: Any, states: States | None, lower: Array, upper: Array) -> bool:
+def _is_empty(problem: Any, holdings: Holdings, decided: States) -> bool:
     """Whether a leaf has no portfolio: by its limits on what is held, or, checked by HiGHS, by all linear limits."""
-    states = problem.holdings.closed(states)
+    states = holdings.closed(decided)
     if states is None:
         return True
-    lower, upper = _boxes(problem, states, lower, upper)
+    lower, upper = holdings.box(states)
     return bool((lower > upper).any()) or not is_linearly_feasible(problem, lower, upper)
 
 

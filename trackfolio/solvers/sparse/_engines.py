@@ -19,6 +19,7 @@ from trackfolio.constraints import Constraint, LinearConstraint
 from trackfolio.exceptions import InfeasibleError, SolverFailure
 from trackfolio.problem import Problem
 from trackfolio.solvers._base import Solver
+from trackfolio.solvers.conic import Conic
 from trackfolio.solvers.dense_qp import DenseQP
 from trackfolio.solvers.interior_point import InteriorPoint
 from trackfolio.solvers.sparse import _kernels
@@ -81,14 +82,14 @@ class Engine(ABC):
         holdings = self.program.holdings
         while len(self._ready) <= number:
             given = self.relaxations[len(self._ready)]
-            self._ready.append(checked(self.program.problem, given, holdings.lower, holdings.upper))
+            self._ready.append(checked(self.program.problem, given, holdings.lower))
         return self._ready[number]
 
     def bounds(self, leaves: Leaves, number: int) -> Array:
         """Bounds of leaves by one relaxation, whichever they name."""
         holdings = self.program.holdings
         own = self.program.constant - _own_constant(self.program)
-        return own + leaf_bounds(self.program.problem, [self.ready(number)], leaves, holdings.lower, holdings.upper)
+        return own + leaf_bounds(self.program.problem, holdings, [self.ready(number)], leaves)
 
     @cached_property
     def _allows_nothing(self) -> bool:
@@ -207,7 +208,7 @@ def proven_node(
         states[None], states[None], sp.csr_array(w[None]), np.array([share]), row_duals[None], limit_duals[None],
         np.zeros(1, dtype=np.int16),
     )  # fmt: skip
-    bound = float(leaf_bounds(program.problem, [relaxation], leaf, holdings.lower, holdings.upper)[0])
+    bound = float(leaf_bounds(program.problem, holdings, [relaxation], leaf)[0])
     value = float(w @ matrix @ w + slope @ w) + constant + float(np.sum(d * w**2 / np.maximum(z, 1e-300)))
     value += sum(float(c * f.value(w)) for c, f in program.sums)
     return Node(bound + own, value + own, w, z, share, row_duals, limit_duals)
@@ -319,7 +320,7 @@ class General(Engine):
 
     def _by_others(self, small: Problem, kept: Any) -> "_Found | None":
         plain = not self.program.sums and not self.program.limits
-        solvers: list[Solver] = [DenseQP(), InteriorPoint()] if plain else [InteriorPoint()]
+        solvers: list[Solver] = [DenseQP(), InteriorPoint()] if plain else [InteriorPoint(), Conic()]
         for solver in solvers:
             try:
                 found = solver.solve(small)

@@ -144,6 +144,8 @@ class LocalSearch:
 
     def _exchanges(self, support: Support, w: Array, least: float) -> list[Exchange]:
         """Exchanges (out, in; -1 for none) with the short positions after them, best first."""
+        if not len(support):
+            return [(-1, i, w < 0) for i in range(len(w))]
         value = self.program.value(w)
         gains, entering, sides = self._gains(support, w)
         short = w < 0

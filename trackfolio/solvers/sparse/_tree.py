@@ -73,10 +73,7 @@ class Tree:
         self._current: Part | None = None
         self._open: list[tuple[float, int, Part]] = []
         self._ticks = itertools.count()
-        # By the declared limits, as in the check of the proof.
-        declared = engine.program.problem.holdings
-        assert declared is not None, "Program.of needs them"
-        self._ways = declared.ways
+        self._ways = self.holdings.ways
         self._nothing = nothing(engine.program)
         self.bound = -np.inf
 
@@ -94,7 +91,10 @@ class Tree:
         try:
             if root.bound < self.cutoff:
                 self._probe_all()
-            while (part := self._current) is not None and self.stopped_by is None:
+            while self.stopped_by is None:
+                part = self._current
+                if part is None:
+                    break
                 self._dive(part)
         except KeyboardInterrupt:
             self.stopped_by = "interrupt"
