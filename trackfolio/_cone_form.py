@@ -92,7 +92,7 @@ def cone_form(problem: Problem, *, with_objective: bool = True) -> ConeForm:
     constraints = [
         *(part for _, _, part in row_parts),
         *_bounds(problem, u),
-        *_holdings(problem, w),
+        *_holdings(problem, u),
         *shared,
         *(c for parts in limits.values() for c in parts),
         *(c for parts in written.values() for part in parts for c in part.constraints),
@@ -152,7 +152,7 @@ def _bounds(problem: Problem, u: Any) -> list[Any]:
     return bounds
 
 
-def _holdings(problem: Problem, w: Any) -> list[Any]:
+def _holdings(problem: Problem, u: Any) -> list[Any]:
     """Limits on what is held, with two binary variables an asset: held long (or at all), and held short."""
     import cvxpy as cp
 
@@ -160,8 +160,6 @@ def _holdings(problem: Problem, w: Any) -> list[Any]:
     if holdings is None:
         return []
     n, least = problem.n_assets, holdings.least
-    if not (np.isfinite(holdings.lower).all() and np.isfinite(holdings.upper).all()):
-        raise ValueError("Limits on what is held need finite min_weights and max_weights.")
     held = [cp.Variable(n, boolean=True, name="held")]
     sides = [(held[0], np.where(least > 0, np.maximum(holdings.lower, least), holdings.lower), holdings.upper)]
     parts = [held[0] <= holdings.can_be_long.astype(float)]
@@ -169,8 +167,8 @@ def _holdings(problem: Problem, w: Any) -> list[Any]:
         held.append(cp.Variable(n, boolean=True, name="held_short"))
         sides.append((held[1], holdings.lower, np.minimum(holdings.upper, -least)))
         parts += [held[1] <= holdings.can_be_short.astype(float), held[0] + held[1] <= 1]
-    parts.append(w >= sum(cp.multiply(low, is_held) for is_held, low, _ in sides))
-    parts.append(w <= sum(cp.multiply(high, is_held) for is_held, _, high in sides))
+    parts.append(u >= sum(cp.multiply(low / problem.unit, is_held) for is_held, low, _ in sides))
+    parts.append(u <= sum(cp.multiply(high / problem.unit, is_held) for is_held, _, high in sides))
     for limit in holdings.limits:
         count = sum(cp.sum(is_held[limit.members]) for is_held in held)
         parts += [count <= limit.most, count >= limit.fewest]

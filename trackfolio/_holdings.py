@@ -86,12 +86,20 @@ class Holdings:
         short = self.can_be_short & ((w < 0) | ~self.can_be_long)
         return np.where(w == 0, OUT, np.where(short, SHORT, HELD)).astype(np.int8)
 
+    @property
+    def always(self) -> npt.NDArray[np.bool_]:
+        """Assets that are held in any case, since their bounds exclude 0."""
+        return np.asarray((self.lower > 0) | (self.upper < 0))
+
     def closed(self, states: States) -> States | None:
         """What follows from states: a limit that is reached decides the rest; None where no portfolio is left."""
         states = states.copy()
         states[(states == OPEN) & (self.lower > 0)] = HELD
         below = (states == OPEN) & (self.upper < 0)
         states[below] = np.where(self.can_be_short[below], SHORT, HELD)
+        # What can be held in no way, or only with a weight of 0.
+        never = ~(self.can_be_long | self.can_be_short) | ((self.lower == 0) & (self.upper == 0))
+        states[(states == OPEN) & never] = OUT
         changed = True
         while changed:
             changed = False
@@ -109,7 +117,7 @@ class Holdings:
                     states[one_sided & self.can_be_long] = HELD
                     states[one_sided & ~self.can_be_long] = SHORT
                     changed = bool(one_sided.any())
-        if ((states == OUT) & ((self.lower > 0) | (self.upper < 0))).any():
+        if ((states == OUT) & self.always).any():
             return None
         return states
 
@@ -138,12 +146,11 @@ class Holdings:
         if self.most > n or self.fewest > n:
             raise InfeasibleError(f"cardinality asks for {max(self.most, self.fewest)} names, but there are only {n}.")
         self._check_positions(names, budget)
-        always = (self.lower > 0) | (self.upper < 0)
         for limit in self.limits:
             inside = int(limit.members.sum())
             if limit.fewest > inside:
                 raise InfeasibleError(f"{limit.name} asks for at least {limit.fewest} names, but has only {inside}.")
-            must = int((always & limit.members).sum())
+            must = int((self.always & limit.members).sum())
             if must > limit.most:
                 raise InfeasibleError(
                     f"{limit.name} allows at most {limit.most} names, but min_weights or max_weights hold {must} of "
@@ -153,7 +160,8 @@ class Holdings:
         self._check_reach(budget)
 
     def _check_positions(self, names: list[str], budget: tuple[float, float]) -> None:
-        impossible = np.flatnonzero((self.least > self.upper) & (self.least > -self.lower))
+        wanted = (self.upper > 0) | (self.lower < 0)
+        impossible = np.flatnonzero(wanted & (self.least > self.upper) & (self.least > -self.lower))
         if len(impossible):
             i = int(impossible[0])
             side = f"max_weights of {self.upper[i]:.10g}"

@@ -140,7 +140,7 @@ def checked(problem: Any, relaxation: Relaxation, lower: Array) -> _Checked:
     known = parts is not None and bool((d <= parts[1]).all())
     curvature = (0.0 if known else max(0.0, -float(np.linalg.eigvalsh(matrix)[0]))) + 4 * len(d) * _EPS * size
     assert slope is not None
-    return _Checked(d, matrix, slope, value, curvature)
+    return _Checked(d, matrix, slope, value + problem.split.constant, curvature)
 
 
 def _constant_below(problem: Any, relaxation: Relaxation, d: Array, lower: Array) -> float:
@@ -252,8 +252,10 @@ def is_linearly_feasible(problem: Any, lower: Array, upper: Array) -> bool:
     """Whether some weights of these bounds keep the linear limits and those on sums of absolute values."""
     from scipy.optimize import linprog
 
-    n = problem.n_assets
+    n, unit = problem.n_assets, problem.unit
     A, row_lower, row_upper = problem.linear
+    # In units of the weights: tolerances of solvers are absolute.
+    lower, upper, row_lower, row_upper = (side / unit for side in (lower, upper, row_lower, row_upper))
     A = A.toarray() if hasattr(A, "toarray") else A
     absolute = list(problem.absolute_limits)
     above, below = np.isfinite(row_upper), np.isfinite(row_lower)
@@ -268,11 +270,11 @@ def is_linearly_feasible(problem: Any, lower: Array, upper: Array) -> bool:
             block = np.zeros((n, columns))
             block[:, :n], block[:, own] = np.diag(sign * slope), -np.eye(n)
             blocks.append(block)
-            right.append(sign * slope * f.centre)
+            right.append(sign * slope * f.centre / unit)
         total = np.zeros((1, columns))
         total[0, own] = 1.0
         blocks.append(total)
-        right.append(np.array([bound]))
+        right.append(np.array([bound / unit]))
     limits = [*zip(lower, upper, strict=True), *([(0, None)] * (columns - n))]
     result = linprog(np.zeros(columns), np.vstack(blocks), np.concatenate(right), bounds=limits, method="highs")
     return bool(result.status != 2)  # 2: infeasible; only what was shown counts

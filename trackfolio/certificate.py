@@ -68,7 +68,9 @@ def certify(problem: Problem, solution: Solution) -> Certificate:
     unit = problem.gap_unit_at(objective)
     if problem.is_discrete:
         kind, bound = _searched_bound(problem, solution)
-        bound = min(max(bound, problem.least_value), objective)
+        bound = max(bound, problem.least_value)
+        # Above the objective by more than rounding, it says that something is wrong: then the gap is negative.
+        bound = objective if objective < bound <= objective + 1e-6 * unit else bound
         return Certificate(kind, objective, bound, float((objective - bound) / unit), violation)
     if _is_provable(problem):
         proven = _lower_bound(problem, solution, objective)

@@ -189,6 +189,8 @@ class Problem:
             return None if self.quadratic is None else SplitObjective(self.quadratic, [], 0.0)
         sums = [(c, f) for _, c, f in self.objective if isinstance(f, AbsoluteSum)]
         others = [part for part in self.objective if not isinstance(part.function, AbsoluteSum)]
+        if any(f.is_root for _, _, f in others):
+            return None
         quadratic = dataclasses.replace(self, objective=others).quadratic
         constant = sum(c * f.constant for _, c, f in others if isinstance(f, Linear))
         return None if quadratic is None else SplitObjective(quadratic, sums, constant)

@@ -55,7 +55,10 @@ class CardinalityPath:
     objectives : ndarray of shape (n_points,)
         What was minimised, in sample.
     lower_bounds : ndarray of shape (n_points,)
-        No portfolio of so many names has less. What holds for more names holds for fewer.
+        No portfolio of so many names has less. What holds for more names holds for fewer. Where a mixed-integer solver
+        was needed, it is what that reports (see `Certificate.kind`).
+    too_few : int
+        So many names or fewer cannot keep all limits.
     table : DataFrame
         One row for each number.
     """
@@ -63,6 +66,7 @@ class CardinalityPath:
     cardinalities: npt.NDArray[np.int64]
     estimators: list[Any]
     portfolios: list[Portfolio]
+    too_few: int = 0
 
     @cached_property
     def objectives(self) -> Array:
@@ -74,6 +78,12 @@ class CardinalityPath:
         """No portfolio of so many names has less."""
         own = np.array([estimator.solution_.lower_bound for estimator in self.estimators])
         return np.maximum.accumulate(own[::-1])[::-1]
+
+    @property
+    def is_proven(self) -> npt.NDArray[np.bool_]:
+        """Where the lower bound is proven, rather than reported by a solver."""
+        kinds = [estimator.solution_.certificate.kind for estimator in self.estimators]
+        return np.array([kind == "bound" for kind in kinds])
 
     @cached_property
     def table(self) -> pd.DataFrame:
@@ -143,8 +153,9 @@ class CardinalityPath:
         Fewest(names=5, at_least=5)
         """
         enough = np.flatnonzero(self.objectives <= limit)
-        impossible = np.flatnonzero(self.lower_bounds > limit)
-        at_least = int(self.cardinalities[impossible[-1]]) + 1 if len(impossible) else 1
+        own = np.array([estimator.solution_.lower_bound for estimator in self.estimators])
+        impossible = np.flatnonzero((own > limit) & self.is_proven)
+        at_least = int(self.cardinalities[impossible[-1]]) + 1 if len(impossible) else self.too_few + 1
         return Fewest(int(self.cardinalities[enough[0]]) if len(enough) else None, at_least)
 
     def plot(self, ax: Any = None, *, X: Any = None, y: Any = None) -> Any:
@@ -167,7 +178,8 @@ class CardinalityPath:
         ax = plt.subplots()[1] if ax is None else ax
         names, bounds = self.cardinalities, self.lower_bounds
         bottom = min(0.0, float(np.min(bounds[np.isfinite(bounds)], initial=0.0)))
-        ax.fill_between(names, bottom, np.maximum(bounds, bottom), step=None, alpha=0.25, label="out of reach: proven")
+        said = "proven" if self.is_proven.all() else "as reported"
+        ax.fill_between(names, bottom, np.maximum(bounds, bottom), step=None, alpha=0.25, label=f"out of reach: {said}")
         ax.plot(names, self.objectives, marker="o", label="best portfolio, in sample")
         if X is not None:
             ax.plot(names, self.out_of_sample(X, y), marker=".", linestyle="--", label="the same, out of sample")
@@ -184,7 +196,8 @@ class CardinalityPath:
         return self.estimators[place]
 
     def __repr__(self) -> str:
-        proven = sum(estimator.solution_.status == "optimal" for estimator in self.estimators)
+        optimal = np.array([estimator.solution_.status == "optimal" for estimator in self.estimators])
+        proven = int((optimal & self.is_proven).sum())
         return (
             f"<CardinalityPath: {len(self)} portfolios of at most {self.cardinalities[0]} to {self.cardinalities[-1]} "
             f"names, {proven} proven optimal>"
@@ -213,7 +226,8 @@ def cardinality_path(
     X, y, previous_weights, sample_weight
         As in `fit`.
     cardinalities : int or array-like of int, default=20
-        Largest numbers of names; a number for all up to it, from the least that the limits allow on.
+        Largest numbers of names; a number for all up to it (or to the number of assets), from the least that the limits
+        allow on.
     progress : bool, default=True
         Show a progress bar on a terminal (stderr).
 
@@ -246,30 +260,32 @@ def cardinality_path(
     """
     if not isinstance(estimator, PortfolioEstimator):
         raise TypeError(f"cardinality_path takes a MeanRisk or MinTrackingError, got {type(estimator).__name__}.")
-    listed = _listed(cardinalities)
-    fewest = cardinality_of(estimator.cardinality)
+    fewest = (cardinality_of(estimator.cardinality) or (0, 0))[0]
     template = clone(estimator).set_params(cardinality=None)
     data = SharedData(template, X, y, previous_weights, sample_weight)
+    listed = _listed(cardinalities, fewest, data.problem.n_assets)
     models: dict[int, Any] = {}
-    near = None
+    near, too_few = None, 0
     for number in tqdm(listed, desc="cardinality", disable=None if progress else True):
-        model = clone(template).set_params(cardinality=(fewest[0] if fewest else 0, number))
+        model = clone(template).set_params(cardinality=(fewest, number))
         problem = replace(data.problem, cardinality=cardinality_of(model.cardinality))
         try:
             near = model._solution(replace(problem, near=near))
         except InfeasibleError:
             if np.ndim(cardinalities) or number == listed[-1]:
                 raise
+            too_few = number
             continue
         models[number] = data.keep(model, near, problem)
     portfolios = [data.portfolio(model, f"{number} names") for number, model in models.items()]
-    return CardinalityPath(np.array(list(models)), list(models.values()), portfolios)
+    return CardinalityPath(np.array(list(models)), list(models.values()), portfolios, too_few)
 
 
-def _listed(cardinalities: Any) -> list[int]:
-    """Numbers of names, ascending and once each."""
-    given = range(1, cardinalities + 1) if isinstance(cardinalities, int | np.integer) else cardinalities
-    pairs = [cardinality_of(number) for number in given]
-    if not pairs or any(pair is None for pair in pairs) or any(np.ndim(number) for number in given):
-        raise ValueError(f"cardinalities must be a whole number, or a list of whole numbers, got {cardinalities!r}.")
-    return sorted({pair[1] for pair in pairs if pair is not None})
+def _listed(cardinalities: Any, fewest: int, n_assets: int) -> list[int]:
+    """Numbers of names, ascending and once each; of a single number, all up to it that make sense."""
+    if isinstance(cardinalities, int | np.integer) and cardinalities >= max(fewest, 1):
+        return list(range(max(fewest, 1), min(int(cardinalities), n_assets) + 1))
+    if np.ndim(cardinalities) != 1 or not len(cardinalities) or any(np.ndim(number) for number in cardinalities):
+        least = max(fewest, 1)
+        raise ValueError(f"cardinalities must be a whole number of at least {least}, or a list, got {cardinalities!r}.")
+    return sorted({cardinality_of((fewest, number))[1] for number in cardinalities})  # type: ignore[index]  # no None

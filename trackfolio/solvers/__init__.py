@@ -115,6 +115,11 @@ def find(problem: Problem, solver: Solver | None = None) -> tuple[Solution, list
                 raise InfeasibleError(_discrete_message(problem)) from None
             reasons.append(f"{type(candidate).__name__}: reported conflicting limits where there are none")
             continue
+        except UnsupportedProblemError as error:
+            if not reasons:
+                raise
+            reasons.append(f"{type(candidate).__name__}: {error}")
+            continue
         except SolverFailure as error:
             if not reasons:  # before others try in vain
                 refuse_conflicts(problem.relaxed())

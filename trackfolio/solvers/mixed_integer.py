@@ -10,6 +10,7 @@ import numpy as np
 from trackfolio._cone_form import ConeForm, cone_form
 from trackfolio._constraint import KINDS
 from trackfolio._validation import Array
+from trackfolio.certificate import implied_bounds
 from trackfolio.constraints import LinearConstraint
 from trackfolio.exceptions import InfeasibleError, SolverFailure, UnboundedError, UnsupportedProblemError
 from trackfolio.problem import Problem
@@ -69,10 +70,16 @@ class MixedInteger(Solver):
             return ["there is no limit on what is held or traded"]
         if self.solver not in (None, *_NAMES):
             raise ValueError(f"MixedInteger.solver must be None, 'HIGHS' or 'SCIP', got {self.solver!r}.")
-        return super().lacking(problem)
+        sentences = super().lacking(problem)
+        if problem.holdings is not None and not np.isfinite(implied_bounds(problem)).all():
+            sentences.append("some weights have no bounds: set min_weights and max_weights, or MaxLeverage")
+        return sentences
 
     def solve(self, problem: Problem) -> Solution:
         """Choose the names by a mixed-integer solver, then solve the rest for them."""
+        if problem.holdings is not None:
+            lower, upper = implied_bounds(problem)
+            problem = replace(problem, lower=lower, upper=upper)
         form = cone_form(problem)
         answer = self._answer(problem, form)
         w = form.weights(problem)

@@ -88,8 +88,7 @@ class Engine(ABC):
     def bounds(self, leaves: Leaves, number: int) -> Array:
         """Bounds of leaves by one relaxation, whichever they name."""
         holdings = self.program.holdings
-        own = self.program.constant - _own_constant(self.program)
-        return own + leaf_bounds(self.program.problem, holdings, [self.ready(number)], leaves)
+        return leaf_bounds(self.program.problem, holdings, [self.ready(number)], leaves)
 
     @cached_property
     def _allows_nothing(self) -> bool:
@@ -104,13 +103,6 @@ class Engine(ABC):
         program, n = self.program, self.program.n_assets
         duals, prices = np.zeros(len(program.problem.linear.lower)), np.zeros(len(program.limits))
         return proven_node(program, states, self.ready(number), np.zeros(n), np.ones(n), duals, prices)
-
-    def restricted(self, states: States, start: Array) -> tuple[float, Array]:
-        """Least objective with all open assets allowed, and its weights; infinite where there is no portfolio."""
-        program = self.program
-        support = np.flatnonzero(states != OUT)
-        lower, upper = program.holdings.box(states)
-        return self.of_support(support, lower, upper, start)
 
     def of_support(self, support: Any, lower: Array, upper: Array, start: Array) -> tuple[float, Array]:
         """Least objective over weights of some assets, within bounds (given for all), and the weights."""
@@ -156,10 +148,11 @@ class Direct(Engine):
             return self._empty_node(states, number)
         if (lower > upper).any():
             return None
-        if self.relaxations[number].matrix is None and len(kept) >= _MANY and self._has_few_factors:
+        free = bool((lower < upper)[kept].all())
+        if self.relaxations[number].matrix is None and len(kept) >= _MANY and self._has_few_factors and free:
             return self._by_factors(states, number, cutoff)
         program, relaxation = self.program, self.ready(number)
-        constant = relaxation.constant + program.constant - _own_constant(program)
+        constant = relaxation.constant
         bound, value, x, z, common, multiplier = _kernels.relaxed(
             np.ascontiguousarray(relaxation.matrix[np.ix_(kept, kept)]),
             relaxation.slope[kept],
@@ -202,7 +195,7 @@ def proven_node(
 ) -> Node:
     """Node of weights and multipliers from elsewhere, with the bound that they prove."""
     d, matrix, slope, constant, _ = relaxation
-    holdings, own = program.holdings, program.constant - _own_constant(program)
+    holdings = program.holdings
     share = share_of(np.sqrt(d) * np.abs(w), states, holdings.most)
     leaf = Leaves(
         states[None], states[None], sp.csr_array(w[None]), np.array([share]), row_duals[None], limit_duals[None],
@@ -211,13 +204,7 @@ def proven_node(
     bound = float(leaf_bounds(program.problem, holdings, [relaxation], leaf)[0])
     value = float(w @ matrix @ w + slope @ w) + constant + float(np.sum(d * w**2 / np.maximum(z, 1e-300)))
     value += sum(float(c * f.value(w)) for c, f in program.sums)
-    return Node(bound + own, value + own, w, z, share, row_duals, limit_duals)
-
-
-def _own_constant(program: Program) -> float:
-    """Constant that the relaxations hold already: that of the quadratic form."""
-    assert program.problem.split is not None
-    return program.constant - program.problem.split.constant
+    return Node(bound, value, w, z, share, row_duals, limit_duals)
 
 
 class General(Engine):
@@ -290,7 +277,10 @@ class General(Engine):
         """Least of w'Mw - 2h'w and the proportional costs over the weights that are kept."""
         program, problem = self.program, self.program.problem
         lower, upper = lower[kept], upper[kept]
-        if (lower > upper).any() or lower.sum() > problem.budget[1] or upper.sum() < problem.budget[0]:
+        slack = 1e-12 * problem.unit
+        if (lower > upper).any() or lower.sum() > problem.budget[1] + slack:
+            return None
+        if upper.sum() < problem.budget[0] - slack:
             return None
         rows = problem.linear
         A = rows.A.toarray() if hasattr(rows.A, "toarray") else rows.A

@@ -37,20 +37,25 @@ def feasible_weights(problem: Problem, near: Array | None = None) -> Array | Non
         return None
     if result.x is None:
         raise TimeoutError
-    w = np.array(result.x[: problem.n_assets])
+    w = problem.unit * np.array(result.x[: problem.n_assets])
     held = (result.x[program.long] > 0.5) | (result.x[program.short] > 0.5)
     return np.where(held, w, 0.0)
 
 
 class _Integers:
-    """Columns: weights, held long, held short, distances, and the summands of each limit on absolute values."""
+    """Columns: weights, held long, held short, distances, and the summands of each limit on absolute values.
+
+    All in units of the weights: tolerances of solvers are absolute.
+    """
 
     def __init__(self, problem: Problem, near: Array | None) -> None:
         holdings = problem.holdings
         assert holdings is not None, "only asked of problems with limits on what is held"
-        self.problem, self.near, n = problem, near, problem.n_assets
-        lower, upper = implied_bounds(problem)
-        self.holdings: Holdings = dataclasses.replace(holdings, lower=lower, upper=upper)
+        unit, n = problem.unit, problem.n_assets
+        self.problem, self.near = problem, None if near is None else near / unit
+        lower, upper = (bound / unit for bound in implied_bounds(problem))
+        least = holdings.least / unit
+        self.holdings: Holdings = dataclasses.replace(holdings, lower=lower, upper=upper, least=least)
         self.absolute = list(problem.absolute_limits)
         self.long, self.short, self.away = (slice(k * n, (k + 1) * n) for k in (1, 2, 3))
         self.n_columns = n * (4 + len(self.absolute))
@@ -73,8 +78,9 @@ class _Integers:
     def rows(self) -> Iterator[tuple[sp.csr_array, object, object]]:
         """All linear limits."""
         holdings, eye = self.holdings, sp.eye_array(self.problem.n_assets)
+        unit = self.problem.unit
         A, low, high = self.problem.linear
-        yield self._block(w=A), low, high
+        yield self._block(w=A), low / unit, high / unit
         # A weight is within the bounds of its side if it is held, else 0.
         for side in ("lower", "upper"):
             bound = getattr(holdings, side)
@@ -91,9 +97,9 @@ class _Integers:
             yield self._block(w=-eye, away=-eye), -np.inf, -self.near
         for k, (f, bound) in enumerate(self.absolute):
             name = f"sum{k}"
-            yield self._block(w=sp.diags_array(f.up), **{name: -eye}), -np.inf, f.up * f.centre
-            yield self._block(w=sp.diags_array(-f.down), **{name: -eye}), -np.inf, -f.down * f.centre
-            yield self._block(**{name: np.ones((1, self.problem.n_assets))}), -np.inf, bound
+            yield self._block(w=sp.diags_array(f.up), **{name: -eye}), -np.inf, f.up * f.centre / unit
+            yield self._block(w=sp.diags_array(-f.down), **{name: -eye}), -np.inf, -f.down * f.centre / unit
+            yield self._block(**{name: np.ones((1, self.problem.n_assets))}), -np.inf, bound / unit
 
 
 def conflicting_limits(problem: Problem) -> list[str]:

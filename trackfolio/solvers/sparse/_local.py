@@ -41,10 +41,10 @@ class LocalSearch:
         self.engine, self.program, self.generator = engine, engine.program, generator
         self.holdings = engine.program.holdings
         self.value, self.w = np.inf, np.zeros(engine.program.n_assets)
-        self.evaluations = 0
         everything = np.full(engine.program.n_assets, HELD, dtype=np.int8)
         self._long, self._short = self.holdings.box(everything), self.holdings.box(everything * SHORT)
         self._most_eliminated = max(_ELIMINATED, 4 * self.holdings.most)
+        self._always = self.holdings.always
         self._has_floors = bool((self.holdings.least > 0).any())
         self._has_sides = bool(self.holdings.can_be_short.any())
 
@@ -59,7 +59,6 @@ class LocalSearch:
         lower, upper = self._long
         if self._has_sides:
             lower, upper = (np.where(is_short, s, b) for s, b in zip(self._short, self._long, strict=True))
-        self.evaluations += 1
         return self.keep(*self.engine.of_support(support, lower, upper, start))
 
     def keep(self, value: float, w: Array) -> tuple[float, Array]:
@@ -69,6 +68,8 @@ class LocalSearch:
         return value, w
 
     def _allowed(self, support: Support) -> bool:
+        if self._always[support].sum() < self._always.sum():
+            return False
         return all(limit.fewest <= limit.members[support].sum() <= limit.most for limit in self.holdings.limits)
 
     def chosen(self, scores: Array, states: States) -> Support:
@@ -101,8 +102,9 @@ class LocalSearch:
 
     def eliminate(self, w: Array) -> tuple[float, Array]:
         """Drop the names whose loss costs least, from the relaxation on, until few enough are left."""
-        if len(self.holdings.limits) > 1 or not self.program.is_plain:
-            return self.round(w, np.abs(w), np.zeros(len(w), dtype=np.int8))
+        if len(self.holdings.limits) > 1 or not self.program.is_plain or self._always.any():
+            states = self.holdings.closed(np.zeros(len(w), dtype=np.int8))
+            return (np.inf, w) if states is None else self.round(w, np.abs(w), states)
         is_short = w < 0
         free = np.sort(np.argsort(-np.abs(w), kind="stable")[: min(np.count_nonzero(w), self._most_eliminated)])
         box = self.holdings.box(np.zeros(len(w), dtype=np.int8))
@@ -193,10 +195,11 @@ class LocalSearch:
                 return
             support = np.flatnonzero(self.w)
             others = np.setdiff1d(np.arange(len(self.w)), support)
-            number = min(len(support), len(others), self.generator.randint(2, 4 + len(support) // 10))
+            movable = support[~self._always[support]]
+            number = min(len(movable), len(others), self.generator.randint(2, 4 + len(support) // 10))
             if number < 1:
                 return
-            leaving = self.generator.choice(support, number, replace=False)
+            leaving = self.generator.choice(movable, number, replace=False)
             chances = None if scores is None else (scores[others] + _EVEN) / (scores[others] + _EVEN).sum()
             entering = self.generator.choice(others, number, replace=False, p=chances)
             names = np.sort(np.append(np.setdiff1d(support, leaving), entering))
