@@ -15,8 +15,9 @@ from trackfolio.constraints import GroupCardinality, MaxTurnover
 from trackfolio.costs import TransactionCost
 from trackfolio.exceptions import InfeasibleError, UnsupportedProblemError
 from trackfolio.model_selection import cardinality_path, frontier
+from trackfolio.objectives import MaxRatio
 from trackfolio.risks import CVaR, Variance
-from trackfolio.solvers import Sparse, solve
+from trackfolio.solvers import MixedInteger, Sparse, solve
 
 N = 8
 
@@ -132,7 +133,7 @@ def test_a_path_says_how_few_names_are_enough(market):
     assert "8 proven optimal" in repr(path)
     mpl.use("Agg")
     ax = path.plot(X=X, y=y)
-    assert [text.get_text() for text in ax.get_legend().get_texts()][0] == "out of reach: proven"
+    assert ax.get_legend().get_texts()[0].get_text() == "out of reach: proven"
 
 
 def test_a_path_begins_where_limits_allow_and_lists_are_sorted(market):
@@ -143,7 +144,7 @@ def test_a_path_begins_where_limits_allow_and_lists_are_sorted(market):
     assert cardinality_path(MinTrackingError(), X, y, [5, 2, 5], progress=False).cardinalities.tolist() == [2, 5]
     ranged = MinTrackingError(cardinality=(3, 5), min_position=0.05)
     assert cardinality_path(ranged, X, y, 5, progress=False).cardinalities.tolist() == [3, 4, 5]
-    with pytest.raises(InfeasibleError, match="cardinality of at most 2 and max_weights allow a sum of 0.6"):
+    with pytest.raises(InfeasibleError, match=r"cardinality of at most 2 and max_weights allow a sum of 0\.6"):
         cardinality_path(MinTrackingError(max_weights=0.3), X, y, [2, 4], progress=False)
     for wrong in (0, 3.0, [], "4", [2.5], [(1, 2)]):
         with pytest.raises(ValueError, match="cardinalit"):
@@ -163,3 +164,31 @@ def test_a_frontier_keeps_few_names(market):
     groups = GroupCardinality(["a"] * 4 + ["b"] * 4, most=2)
     points = frontier(MeanRisk(constraints=[groups]), X, y, parameter="tracking_penalty", values=4, progress=False)
     assert (points.table["assets held"] <= 4).all()
+
+
+def test_a_ratio_of_few_names_by_a_given_solver(market):
+    X, _ = market
+    for risk, solver in ((Variance(), Sparse()), (CVaR(0.9), MixedInteger("HIGHS"))):
+        model = MeanRisk(risk, MaxRatio(risk_free_rate=-0.01), cardinality=3, solver=solver).fit(X)
+        best = best_of_all(model.set_params(solver=None), X, None, 3)
+        assert_allclose(model.set_params(solver=solver, cardinality=3).fit(X).solution_.objective, best, rtol=1e-6)
+
+
+def test_multipliers_are_those_of_the_names_held(market):
+    X, y = market
+    model = MinTrackingError(Variance(), cardinality=3, min_position=0.3, max_weights=0.4).fit(X, y)
+    prices, w = model.solution_.multipliers, model.weights_
+    assert not any(prices[name][w == 0].any() for name in ("min_weights", "max_weights", "min_position"))
+    at = np.flatnonzero(np.isclose(w, 0.3))
+    assert len(at), "some name is held at its least position"
+    # What a slightly lower least position of one name gains, the names being the same.
+    less = np.full(N, 0.3)
+    less[at[0]] -= 1e-5
+    gained = model.solution_.objective - model.set_params(min_position=less).fit(X, y).solution_.objective
+    assert_allclose(prices["min_position"][at[0]], gained / 1e-5, rtol=1e-2)
+
+
+@pytest.mark.parametrize("wrong", [{"tolerance": None}, {"tolerance": -1}, {"time_limit": "a"}, {"node_limit": -3}])
+def test_limits_of_the_search_are_numbers(market, wrong):
+    with pytest.raises(ValueError, match=f"Sparse.{next(iter(wrong))} must be a number of at least 0"):
+        MinTrackingError(cardinality=3, solver=Sparse(**wrong)).fit(*market)

@@ -199,7 +199,6 @@ def test_without_scip_the_message_says_how_to_install_it(monkeypatch):
     assert MeanRisk(cardinality=2).fit(SIX).solution_.solver == "Sparse"
 
 
-# Reported: cvxpy's own error comes through.
 @needs_scip
 @pytest.mark.parametrize(
     ("risk", "solver"), [(EVaR(0.9), None), (EVaR(0.9), "SCIP"), (EVaR(0.9), "HIGHS"), (Variance(), "HIGHS")]

@@ -158,19 +158,18 @@ def interrupted(monkeypatch, cls, method, call):
 
 INTERRUPTS = [
     (LocalSearch, "_solve", 5),
-    (Tree, "_fixed", 1),
+    (Tree, "_fix", 1),
     (Tree, "_bounded", 2),
     (Tree, "_bounded", 7),
     (Tree, "_bounded", 40),
-    (Tree, "_children", 1),
-    (Tree, "_children", 6),
+    (Tree, "_splits", 1),
+    (Tree, "_splits", 6),
     (Tree, "_round", 2),
-    (Tree, "_next", 1),
+    (Tree, "_replace", 1),
+    (Tree, "_replace", 5),
 ]
 
 
-# Reported: leaves recorded while the first part is looked at (`Tree._probed`), or of its first children, overlap with
-# the part itself, which is kept as a leaf as well, so that the proof is lost.
 @pytest.mark.parametrize(("cls", "method", "call"), INTERRUPTS)
 @pytest.mark.parametrize("lower", [0.0, -0.1])
 def test_an_interrupt_returns_the_best_so_far_with_its_gap(monkeypatch, lower, cls, method, call):
@@ -267,8 +266,8 @@ CLASHES = [
     ),
     (
         {"cardinality": 2, "min_weights": None, "max_weights": None},
-        ValueError,
-        "need finite min_weights and max_weights",
+        UnsupportedProblemError,
+        "some weights have no bounds: set min_weights and max_weights",
     ),
     ({"cardinality": 2, "solver": DenseQP()}, UnsupportedProblemError, "DenseQP cannot .* limit what is held"),
     ({"solver": Sparse()}, UnsupportedProblemError, "no limit on what is held"),

@@ -249,11 +249,7 @@ def test_conflicts_of_few_names_are_said_to_be_some(most, changes, constraints):
         case.solution()
 
 
-# Reported, and wrong when this was written: a comment says where.
-
-
 def test_one_name_within_a_turnover():
-    """The interior point finds no weights for one asset with a limit on the turnover (`General._by_others`)."""
     case = Case("utility", 2803, 8, 6).limit(1)
     case.turnover()
     assert_best(case, brute_force(case.instance)[0])
@@ -261,7 +257,6 @@ def test_one_name_within_a_turnover():
 
 @pytest.mark.parametrize("most", [3, 4])
 def test_least_positions_that_the_turnover_rules_out(most):
-    """Sides that other limits leave to an asset: `Tree._ways` has fewer of them than `covers_all`."""
     case = Case("rmse", 1, 6, 40).limit(most)
     case.instance.least = np.array([0.05, 0.3, 0.05, 0.3, 0.05, 0.3])
     case.instance.previous = np.array([0.3, 0, 0.2, 0.3, 0.2, 0])
@@ -274,7 +269,6 @@ def test_least_positions_that_the_turnover_rules_out(most):
 @pytest.mark.parametrize("least", [0.0, 0.1])
 @pytest.mark.parametrize("budget", [(0.0, 0.0), (0.0, 1.0)])
 def test_no_name_at_all_is_a_portfolio_too(budget, least):
-    """`Engine.of_support` and `General.relaxed` take an empty set of names for no portfolio."""
     case = Case("variance", 3, 6, 40).limit(3)
     case.short()
     case.instance.budget, case.instance.least = budget, np.full(6, least)
@@ -283,7 +277,6 @@ def test_no_name_at_all_is_a_portfolio_too(budget, least):
 
 
 def test_an_asset_without_risk_alone():
-    """Curvature 0 of one name has an inverse of 0 / 0 in `_projected_inverse`."""
     case = Case("by weights", 4, 6, 40).limit(1)
     for matrix in (case.data[0], case.instance.Q):
         matrix[2], matrix[:, 2] = 0.0, 0.0

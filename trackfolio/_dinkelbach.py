@@ -59,7 +59,7 @@ def largest_ratio(problem: Problem, risk: Function, losses: list[Summand], solve
             break
     if reached < ratio:  # by rounding, or where the step is inaccurate: the one before is better, by the same proof
         best, reached = better, ratio
-    tolerance = choose(problem, solver)[0].tolerance
+    tolerance = (solver or choose(step)[0]).tolerance
     result = _as_ratio(found, best, ratio, reached, risk.value(best.weights), least_risk if proven else 0.0, tolerance)
     report(result, reasons)
     return dataclasses.replace(result, iterations=iterations, seconds=time.perf_counter() - start)
@@ -78,6 +78,8 @@ def _any_gain(
 ) -> Solution:
     """Weights of a positive gain: those of the most, or where that has no end, of the most within a limit on risk."""
     most_gain, gain = dataclasses.replace(problem, objective=losses), _Gain(losses)
+    # A solver for the ratio need not be one for the gain, which is linear.
+    solver = None if solver is None or solver.lacking(most_gain) else solver
     try:
         found = find(most_gain, solver)[0]
     except UnboundedError:
@@ -117,7 +119,7 @@ def _as_ratio(
         primal_violation=best.primal_violation,
     )
     multipliers = {name: value / risk for name, value in found.multipliers.items()}
-    status = found.status if certificate.gap <= tolerance else "inaccurate"
+    status = found.status if certificate.gap <= tolerance or found.status == "stopped" else "inaccurate"
     return dataclasses.replace(
         found, weights=best.weights, certificate=certificate, multipliers=multipliers, status=status
     )

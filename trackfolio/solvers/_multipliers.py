@@ -43,7 +43,16 @@ def _of_bounds(problem: Problem, solution: Solution) -> dict[str, Any]:
         # Moving away from the centre costs, moving toward it gains; at the centre, both ways lead away.
         down += nu * np.where(w > s.centre + near, s.up, -s.down)
         up += nu * np.where(w < s.centre - near, s.down, -s.up)
-    return {
+    bounds = {
         "min_weights": np.where(w <= problem.lower + near, np.maximum(down, 0.0), 0.0),
         "max_weights": np.where(w >= problem.upper - near, np.maximum(up, 0.0), 0.0),
     }
+    if problem.holdings is None:
+        return bounds
+    # With few names, prices are those of the names that are held.
+    bounds = {name: np.where(w != 0, prices, 0.0) for name, prices in bounds.items()}
+    least = problem.holdings.least
+    if (least > 0).any():
+        at_least = (w != 0) & (least > 0) & (np.abs(w) <= least + near)
+        bounds["min_position"] = np.where(at_least, np.maximum(np.where(w > 0, down, up), 0.0), 0.0)
+    return bounds

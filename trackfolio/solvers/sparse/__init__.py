@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from numbers import Real
 
 import numpy as np
 from sklearn.utils import check_random_state
@@ -94,6 +95,7 @@ class Sparse(Solver):
 
     def lacking(self, problem: Problem) -> list[str]:
         """Sentences that say what keeps this solver from the problem; empty if nothing does."""
+        self._check()
         if problem.holdings is None:
             return ["there is no limit on what is held"]
         sentences = super().lacking(problem)
@@ -105,6 +107,14 @@ class Sparse(Solver):
         if not np.isfinite(implied_bounds(problem)).all():
             sentences.append("some weights have no bounds: set min_weights and max_weights, or MaxLeverage")
         return sentences
+
+    def _check(self) -> None:
+        """Refuse parameters that make no sense."""
+        for name, none_is_fine in (("tolerance", False), ("time_limit", True), ("node_limit", True)):
+            value = getattr(self, name)
+            number = isinstance(value, Real) and not isinstance(value, bool) and value >= 0
+            if not (number or (none_is_fine and value is None)):
+                raise ValueError(f"Sparse.{name} must be a number of at least 0, got {value!r}.")
 
     def solve(self, problem: Problem) -> Solution:
         """Search, bound, split, and polish the best portfolio."""

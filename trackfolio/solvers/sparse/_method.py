@@ -22,9 +22,10 @@ from trackfolio.solvers.sparse._tree import Part, Tree, leaves_of
 # Restarts of the search with compiled code (a millisecond each, more with many names: assets times names times restarts
 # are limited), and with other solvers.
 _RESTARTS, _FEWER_RESTARTS, _WORK = 150, 6, 3_000_000
-# The doubly nonnegative relaxation takes an eigendecomposition an iteration: up to this many assets. It ends where
-# four batches of iterations close less than this share of the gap, or where the gap is easily closed by splitting.
-_MOST_ASSETS, _BATCH, _MOST_BATCHES = 300, 100, 60
+# The doubly nonnegative relaxation takes an eigendecomposition an iteration: it is worth that from so many assets on, of
+# fewer all sets of names are soon tried, and up to this many. It ends where four batches of iterations close less than
+# this share of the gap, or where the gap is easily closed by splitting.
+_FEWEST_ASSETS, _MOST_ASSETS, _BATCH, _MOST_BATCHES = 13, 300, 100, 60
 _SLOW, _SMALL_GAP = 0.03, 0.02
 # Portfolios that are worse than the relaxation by no more than this share are as good as it.
 _ATTAINED = 1e-12
@@ -176,7 +177,7 @@ class Method:
         few = self.program.holdings.most >= int((root.states != OUT).sum())
         if few or self._is_attained(root) or self._is_done(root):
             return root
-        simplex = self.program.is_simplex and self.program.n_assets <= _MOST_ASSETS
+        simplex = self.program.is_simplex and _FEWEST_ASSETS <= self.program.n_assets <= _MOST_ASSETS
         if not simplex or self.program.specific.any():
             node = improve_diagonal(self.engine, root.states, root.node, self.search.w, self.cutoff)
             root = root if node is None else replace(root, node=node, relaxation=1)
