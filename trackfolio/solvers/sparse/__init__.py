@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from numbers import Real
+from typing import Any
 
 import numpy as np
 from sklearn.utils import check_random_state
@@ -111,8 +112,8 @@ class Sparse(Solver):
     def _check(self) -> None:
         """Refuse parameters that make no sense."""
         for name, none_is_fine in (("tolerance", False), ("time_limit", True), ("node_limit", True)):
-            value = getattr(self, name)
-            number = isinstance(value, Real) and not isinstance(value, bool) and value >= 0
+            value: Any = getattr(self, name)
+            number = isinstance(value, Real) and not isinstance(value, bool) and float(value) >= 0
             if not (number or (none_is_fine and value is None)):
                 raise ValueError(f"Sparse.{name} must be a number of at least 0, got {value!r}.")
 

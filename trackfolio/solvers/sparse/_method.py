@@ -22,9 +22,9 @@ from trackfolio.solvers.sparse._tree import Part, Tree, leaves_of
 # Restarts of the search with compiled code (a millisecond each, more with many names: assets times names times restarts
 # are limited), and with other solvers.
 _RESTARTS, _FEWER_RESTARTS, _WORK = 150, 6, 3_000_000
-# The doubly nonnegative relaxation takes an eigendecomposition an iteration: it is worth that from so many assets on, of
-# fewer all sets of names are soon tried, and up to this many. It ends where four batches of iterations close less than
-# this share of the gap, or where the gap is easily closed by splitting.
+# The doubly nonnegative relaxation takes an eigendecomposition an iteration: worth it from so many assets on (of
+# fewer, all sets of names are soon tried), and up to this many. It ends where four batches of iterations close less
+# than this share of the gap, or where the gap is easily closed by splitting.
 _FEWEST_ASSETS, _MOST_ASSETS, _BATCH, _MOST_BATCHES = 13, 300, 100, 60
 _SLOW, _SMALL_GAP = 0.03, 0.02
 # Portfolios that are worse than the relaxation by no more than this share are as good as it.
