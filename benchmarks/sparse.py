@@ -57,7 +57,7 @@ class Cell(NamedTuple):
 
 CELLS = (
     Cell("indtrack1", 145, 5, _LONG),
-    Cell("indtrack1", 145, 10, _LONG),
+    Cell("indtrack1", 145, 10, 10),
     Cell("indtrack1", 145, 20, 10),
     Cell("indtrack2", 145, 5, 10),
     Cell("indtrack2", 145, 10, _LONG),
@@ -66,10 +66,10 @@ CELLS = (
     Cell("indtrack3", 145, 10, 10),
     Cell("indtrack3", 145, 20, 10),
     Cell("indtrack4", 145, 5, 10),
-    Cell("indtrack4", 145, 10, _LONG),
+    Cell("indtrack4", 145, 10, 10),
     Cell("indtrack4", 145, 20, 10),
     Cell("indtrack4", 60, 10, _LONG),
-    Cell(_EMBEDDED, None, 5, _LONG),
+    Cell(_EMBEDDED, None, 5, 10),
     Cell(_EMBEDDED, None, 10, 10),
 )
 MIN_VARIANCE = tuple((f"indtrack{i}", names) for i in (1, 2, 3, 4) for names in (5, 10))

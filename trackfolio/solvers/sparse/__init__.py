@@ -113,7 +113,7 @@ class Sparse(Solver):
         """Refuse parameters that make no sense."""
         for name, none_is_fine in (("tolerance", False), ("time_limit", True), ("node_limit", True)):
             value: Any = getattr(self, name)
-            number = isinstance(value, Real) and not isinstance(value, bool) and float(value) >= 0
+            number = isinstance(value, Real) and float(value) >= 0
             if not (number or (none_is_fine and value is None)):
                 raise ValueError(f"Sparse.{name} must be a number of at least 0, got {value!r}.")
 
