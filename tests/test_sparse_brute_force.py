@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from numpy.testing import assert_allclose
 
 from trackfolio import MeanRisk, MinTrackingError
 from trackfolio.constraints import GroupBounds, GroupCardinality, MaxTurnover
@@ -103,6 +104,10 @@ class Case:
         self.instance.lower = np.full(self.n, -0.3)
         self.model.set_params(min_weights=-0.3)
 
+    def always_held(self):
+        self.instance.lower = np.where(self.rng.random(self.n) < 0.2, 0.1, 0.0)
+        self.model.set_params(min_weights=self.instance.lower)
+
     def cash(self):
         self.instance.budget = (0.8, 1.0)
         self.model.set_params(budget=(0.8, 1.0))
@@ -136,6 +141,7 @@ QUICK = {
     "long and short": [Case.short],
     "long and short, least positions": [Case.short, Case.floor],
     "cash": [Case.cash],
+    "some held in any case": [Case.always_held],
 }
 SLOW = {
     "turnover": [Case.turnover],
@@ -274,6 +280,17 @@ def test_no_name_at_all_is_a_portfolio_too(budget, least):
     case.instance.budget, case.instance.least = budget, np.full(6, least)
     case.model.set_params(budget=budget if budget[1] else 0.0, min_position=least)
     assert_best(case, brute_force(case.instance)[0])
+
+
+def test_short_positions_of_the_least_size():
+    """Without a least size, the second asset would be short by 2/7."""
+    matrix = np.array([[1, 1.08, 0.5], [1.08, 1.44, 0.5], [0.5, 0.5, 4]]) * 1e-4
+    instance = Instance(matrix, np.zeros(3), 0.0, 2, 2, lower=-np.ones(3), upper=2 * np.ones(3), least=np.full(3, 0.4))
+    limits = {"cardinality": (2, 2), "min_position": 0.4, "min_weights": -1.0, "max_weights": 2.0}
+    model = MeanRisk(Variance("precomputed"), solver=SOLVER, **limits).fit(matrix)
+    assert_allclose(model.weights_, [1.4, -0.4, 0], atol=1e-9)
+    assert_allclose(model.solution_.objective, brute_force(instance)[0], rtol=1e-7)
+    assert model.solution_.status == "optimal"
 
 
 def test_an_asset_without_risk_alone():
