@@ -139,6 +139,20 @@ def test_positions_out_of_their_bounds_must_be_traded():
     assert (model.weights_[:2] <= 0.25).all()
 
 
+def test_what_is_decided_at_given_weights_is_linear():
+    w = np.array([0.1, 0.5, 0.2, 0.1, 0.1, 0.0])
+    problem = MeanRisk(constraints=[MaxTrades(2)]).make_problem(SIX, previous_weights=HELD)
+    still = MaxTrades(2).decided(problem, w)
+    assert np.array_equal(still.A, np.eye(6)[2:])
+    assert np.array_equal(still.lower, HELD[2:])
+    assert np.array_equal(still.upper, HELD[2:])
+    large = ConditionalBudget(0.15, 0.8).decided(problem, w)
+    assert np.array_equal(large.A, [[0, 1, 1, 0, 0, 0], *np.eye(6)[[0, 3, 4, 5]]])
+    assert np.array_equal(large.upper, [0.8, 0.15, 0.15, 0.15, 0.15])
+    for term, amount in ((MaxTrades(1), 0.2), (MaxTrades(2), 0), (ConditionalBudget(0.15, 0.6), 0.1)):
+        assert_allclose(term.violation(problem, w), amount, atol=1e-12)
+
+
 # Large positions.
 
 

@@ -118,6 +118,24 @@ def test_multipliers_are_those_of_the_names_held():
     assert model.solution_.multipliers["max_weights"].max() > 0
 
 
+@pytest.mark.parametrize(
+    ("weights", "amount"),
+    [
+        ([0.5, 0.5, 0, 0], 0.0),
+        ([0.4, 0.3, 0.2, 0.1], 0.2),  # the third largest would have to go
+        ([0.97, 0.03, 0, 0], 0.07),  # to be added to the second
+        ([1.0, 0, 0, 0], 0.1),  # a second name is missing
+        ([0.55, 0.45, 1e-12, 0], 0.0),  # nothing but rounding
+        ([0, 0, 0.5, 0.5], 0.5),  # two of the second group
+    ],
+)
+def test_violation_is_the_weight_that_is_too_much_or_missing(weights, amount):
+    groups = GroupCardinality(["a", "a", "b", "b"], most={"b": 1})
+    model = MeanRisk(cardinality=(2, 2), min_position=0.1, constraints=[groups])
+    problem = model.make_problem(simulate(4, 30)[0])
+    assert_allclose(problem.violation(np.array(weights)), amount, atol=1e-11)
+
+
 # Outcomes.
 
 THIRTY, SIXTY = simulate(30, 60, seed=1), simulate(60, 80, seed=1)

@@ -293,6 +293,15 @@ def test_short_positions_of_the_least_size():
     assert model.solution_.status == "optimal"
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_search_alone_finds_the_best_sides(seed):
+    case = Case("utility", seed, 8, 40).limit(3)
+    case.short()
+    case.instance.least = np.full(8, 0.15)
+    case.model.set_params(min_position=0.15, solver=Sparse(node_limit=0))
+    assert_allclose(case.solution().objective, brute_force(case.instance)[0], rtol=1e-6)
+
+
 def test_an_asset_without_risk_alone():
     case = Case("by weights", 4, 6, 40).limit(1)
     for matrix in (case.data[0], case.instance.Q):
