@@ -170,7 +170,8 @@ def shaken_relaxation(rng, problem, given):
     if how == 0:
         return Relaxation(finite(shaken(rng, d)))
     if how == 1:
-        return dataclasses.replace(given, constant=rng.choice([1e3, -1.0]))
+        # Of weights of one sum, the function is higher or lower by a constant.
+        return Relaxation(d, matrix + rng.choice([1e3, -1.0]), slope)
     if how == 2:
         return Relaxation(d, matrix @ matrix.T, slope)
     return Relaxation(*(finite(shaken(rng, part)) for part in (d, matrix, slope)))

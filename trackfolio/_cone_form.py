@@ -159,16 +159,14 @@ def _holdings(problem: Problem, u: Any) -> list[Any]:
     holdings = problem.holdings
     if holdings is None:
         return []
-    n, least = problem.n_assets, holdings.least
-    held = [cp.Variable(n, boolean=True, name="held")]
-    sides = [(held[0], np.where(least > 0, np.maximum(holdings.lower, least), holdings.lower), holdings.upper)]
+    held = [cp.Variable(problem.n_assets, boolean=True, name="held")]
     parts = [held[0] <= holdings.can_be_long.astype(float)]
     if holdings.can_be_short.any():
-        held.append(cp.Variable(n, boolean=True, name="held_short"))
-        sides.append((held[1], holdings.lower, np.minimum(holdings.upper, -least)))
+        held.append(cp.Variable(problem.n_assets, boolean=True, name="held_short"))
         parts += [held[1] <= holdings.can_be_short.astype(float), held[0] + held[1] <= 1]
-    parts.append(u >= sum(cp.multiply(low / problem.unit, is_held) for is_held, low, _ in sides))
-    parts.append(u <= sum(cp.multiply(high / problem.unit, is_held) for is_held, _, high in sides))
+    sides = [*zip(held, holdings.sides, strict=False)]  # without shorts, there is one
+    parts.append(u >= sum(cp.multiply(low / problem.unit, is_held) for is_held, (low, _) in sides))
+    parts.append(u <= sum(cp.multiply(high / problem.unit, is_held) for is_held, (_, high) in sides))
     for limit in holdings.limits:
         count = sum(cp.sum(is_held[limit.members]) for is_held in held)
         parts += [count <= limit.most, count >= limit.fewest]

@@ -81,6 +81,12 @@ class Holdings:
         out = states == OUT
         return np.where(out, 0.0, lower), np.where(out, 0.0, upper)
 
+    @property
+    def sides(self) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+        """Bounds of all weights if they are held long (or at all), and if they are held short."""
+        long = np.full(len(self.least), HELD, dtype=np.int8)
+        return self.box(long), self.box(np.full_like(long, SHORT))
+
     def states_of(self, w: Array) -> States:
         """What is held at given weights, decided for each asset."""
         short = self.can_be_short & ((w < 0) | ~self.can_be_long)

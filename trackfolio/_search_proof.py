@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import scipy.sparse as sp
 
 from trackfolio._functions import AbsoluteSum, least_each
 from trackfolio._holdings import OPEN, Holdings, States
@@ -34,15 +35,15 @@ _CHUNK = 2_000_000
 
 @dataclass(frozen=True, eq=False)
 class Relaxation:
-    """A function w'Mw + slope·w + constant + Σ diagonal_i w_i² that is claimed to be below the quadratic objective.
+    """A function w'Mw + slope·w + Σ diagonal_i w_i², claimed to be below the quadratic objective but for a constant.
 
-    Without a matrix, slope and constant are those of the objective, and M is what the diagonal leaves of its matrix.
+    The constant is what the data allow (see `checked`). Without a matrix, the slope is that of the objective, and M is
+    what the diagonal leaves of its matrix.
     """
 
     diagonal: Array
     matrix: Array | None = None
     slope: Array | None = None
-    constant: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -256,27 +257,27 @@ def is_linearly_feasible(problem: Any, lower: Array, upper: Array) -> bool:
     A, row_lower, row_upper = problem.linear
     # In units of the weights: tolerances of solvers are absolute.
     lower, upper, row_lower, row_upper = (side / unit for side in (lower, upper, row_lower, row_upper))
-    A = A.toarray() if hasattr(A, "toarray") else A
-    absolute = list(problem.absolute_limits)
-    above, below = np.isfinite(row_upper), np.isfinite(row_lower)
+    A, absolute = sp.csr_array(A), list(problem.absolute_limits)
+    above, below = np.flatnonzero(np.isfinite(row_upper)), np.flatnonzero(np.isfinite(row_lower))
     # Weights, then for each limit the summands of its sum, which are above both of their slopes.
-    columns = n * (1 + len(absolute))
-    blocks = [np.hstack([A[above], np.zeros((above.sum(), columns - n))])]
-    blocks.append(np.hstack([-A[below], np.zeros((below.sum(), columns - n))]))
+    extra = n * len(absolute)
+    rows = sp.vstack([A[above], -A[below]])
+    blocks = [sp.hstack([rows, sp.csr_array((rows.shape[0], extra))])]
     right = [row_upper[above], -row_lower[below]]
     for k, (f, bound) in enumerate(absolute):
-        own = slice(n * (1 + k), n * (2 + k))
-        for sign, slope in ((1.0, f.up), (-1.0, f.down)):
-            block = np.zeros((n, columns))
-            block[:, :n], block[:, own] = np.diag(sign * slope), -np.eye(n)
-            blocks.append(block)
-            right.append(sign * slope * f.centre / unit)
-        total = np.zeros((1, columns))
-        total[0, own] = 1.0
-        blocks.append(total)
+        own = sp.eye_array(n, extra, k=n * k)
+        for slope in (f.up, -f.down):
+            blocks.append(sp.hstack([sp.diags_array(slope), -own]))
+            right.append(slope * f.centre / unit)
+        blocks.append(sp.hstack([sp.csr_array((1, n)), sp.csr_array(np.ones((1, n)) @ own)]))
         right.append(np.array([bound / unit]))
-    limits = [*zip(lower, upper, strict=True), *([(0, None)] * (columns - n))]
-    result = linprog(np.zeros(columns), np.vstack(blocks), np.concatenate(right), bounds=limits, method="highs")
+    result = linprog(
+        np.zeros(n + extra),
+        A_ub=sp.vstack(blocks, format="csr"),
+        b_ub=np.concatenate(right),
+        bounds=np.column_stack([np.append(lower, np.zeros(extra)), np.append(upper, np.full(extra, np.inf))]),
+        method="highs",
+    )
     return bool(result.status != 2)  # 2: infeasible; only what was shown counts
 
 

@@ -37,8 +37,8 @@ def certify(problem: Problem, solution: Solution) -> Certificate:
 
     whatever the multipliers are: wrong ones give a weak bound, never a false one. Limits on what is held are no convex
     set: there the bound is the least of those of the leaves of a search, which are checked to leave no portfolio out
-    (see :class:`trackfolio.solvers.Sparse`). Where a weight has an infinite
-    bound, the limits are first used to bound it; where that fails, the curvature of a quadratic objective is.
+    (see :class:`trackfolio.solvers.Sparse`). Where a weight has an infinite bound, the limits are first used to bound
+    it; where that fails, the curvature of a quadratic objective is.
 
     Parameters
     ----------
@@ -51,8 +51,8 @@ def certify(problem: Problem, solution: Solution) -> Certificate:
     -------
     Certificate
         Of kind "bound"; of kind "reported" where a mixed-integer solver was needed, whose bound is believed; of kind
-        "residuals" where a risk offers neither `gradient` nor `support`, where a cost or
-        constraint is a cvxpy expression, or where weights have no bounds that the limits would imply.
+        "residuals" where a risk offers neither `gradient` nor `support`, where a cost or constraint is a cvxpy
+        expression, or where weights have no bounds that the limits would imply.
 
     Examples
     --------

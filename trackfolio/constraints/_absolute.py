@@ -31,7 +31,7 @@ class MaxTurnover(Constraint):
 
     def limits(self, problem: Any) -> list[Limit]:
         """The limit as data."""
-        most = _positive(self.limit, "MaxTurnover.limit")
+        most = not_negative(self.limit, "MaxTurnover.limit")
         previous = problem.require_previous_weights("MaxTurnover")
         half = np.full(len(previous), 0.5)
         return [Limit([(1.0, AbsoluteSum(half, half, previous))], most)]
@@ -62,7 +62,7 @@ class MaxActiveShare(Constraint):
         """The limit as data."""
         benchmark = problem.require_benchmark_weights("MaxActiveShare")
         half = np.full(len(benchmark), 0.5)
-        return [Limit([(1.0, AbsoluteSum(half, half, benchmark))], _positive(self.limit, "MaxActiveShare.limit"))]
+        return [Limit([(1.0, AbsoluteSum(half, half, benchmark))], not_negative(self.limit, "MaxActiveShare.limit"))]
 
 
 class MaxLeverage(Constraint):
@@ -95,12 +95,12 @@ class MaxLeverage(Constraint):
         if not given:
             raise ValueError("MaxLeverage needs a limit: gross, long or short.")
         return [
-            Limit([(1.0, AbsoluteSum(*sides[side], 0 * one))], _positive(value, f"MaxLeverage.{side}"))
+            Limit([(1.0, AbsoluteSum(*sides[side], 0 * one))], not_negative(value, f"MaxLeverage.{side}"))
             for side, value in given.items()
         ]
 
 
-def _positive(value: Any, what: str) -> float:
+def not_negative(value: Any, what: str) -> float:
     """Return a finite number of at least 0."""
     number = limit(value, what, np.inf)
     if not 0 <= number < np.inf:

@@ -7,6 +7,7 @@ import numpy as np
 from trackfolio._constraint import Constraint, Rows
 from trackfolio._holdings import HeldLimit
 from trackfolio._validation import Array, limit, per_asset
+from trackfolio.constraints._absolute import not_negative
 from trackfolio.constraints._groups import _OfGroups
 from trackfolio.exceptions import InfeasibleError
 
@@ -194,10 +195,7 @@ class ConditionalBudget(_Discrete):
         return Rows(A, np.full(len(A), -np.inf), upper)
 
     def _checked(self) -> tuple[float, float]:
-        threshold, most = limit(self.threshold, "ConditionalBudget.threshold", np.nan), self.limit
-        if not 0 <= threshold < np.inf:
-            raise ValueError(f"ConditionalBudget.threshold must be a number of at least 0, got {self.threshold!r}.")
-        most = limit(self.limit, "ConditionalBudget.limit", np.nan)
-        if not 0 <= most < np.inf:
-            raise ValueError(f"ConditionalBudget.limit must be a number of at least 0, got {self.limit!r}.")
-        return threshold, most
+        return (
+            not_negative(self.threshold, "ConditionalBudget.threshold"),
+            not_negative(self.limit, "ConditionalBudget.limit"),
+        )

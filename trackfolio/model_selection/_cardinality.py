@@ -14,7 +14,7 @@ from trackfolio._base import PortfolioEstimator
 from trackfolio._holdings import cardinality_of
 from trackfolio._validation import Array
 from trackfolio.exceptions import InfeasibleError
-from trackfolio.model_selection._shared import SharedData
+from trackfolio.model_selection._shared import Family, SharedData
 from trackfolio.portfolio import Portfolio
 
 __all__ = ["CardinalityPath", "Fewest", "cardinality_path"]
@@ -41,7 +41,7 @@ class Fewest(NamedTuple):
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class CardinalityPath:
+class CardinalityPath(Family):
     """Fitted estimators by the number of names they may hold.
 
     Attributes
@@ -73,11 +73,14 @@ class CardinalityPath:
         """What was minimised, in sample."""
         return np.array([estimator.solution_.objective for estimator in self.estimators])
 
+    @property
+    def _own_bounds(self) -> Array:
+        return np.array([estimator.solution_.lower_bound for estimator in self.estimators])
+
     @cached_property
     def lower_bounds(self) -> Array:
         """No portfolio of so many names has less."""
-        own = np.array([estimator.solution_.lower_bound for estimator in self.estimators])
-        return np.maximum.accumulate(own[::-1])[::-1]
+        return np.maximum.accumulate(self._own_bounds[::-1])[::-1]
 
     @property
     def is_proven(self) -> npt.NDArray[np.bool_]:
@@ -104,10 +107,6 @@ class CardinalityPath:
             },
             index,
         )
-
-    def predict(self, X: Any) -> list[Portfolio]:
-        """Hold the weights of each point over other periods, of returns X of shape (n_periods, n_assets)."""
-        return [estimator.predict(X) for estimator in self.estimators]
 
     def out_of_sample(self, X: Any, y: Any = None) -> pd.Series:
         """The risk that each portfolio has over other periods, per period.
@@ -153,8 +152,7 @@ class CardinalityPath:
         Fewest(names=5, at_least=5)
         """
         enough = np.flatnonzero(self.objectives <= limit)
-        own = np.array([estimator.solution_.lower_bound for estimator in self.estimators])
-        impossible = np.flatnonzero((own > limit) & self.is_proven)
+        impossible = np.flatnonzero((self._own_bounds > limit) & self.is_proven)
         at_least = int(self.cardinalities[impossible[-1]]) + 1 if len(impossible) else self.too_few + 1
         return Fewest(int(self.cardinalities[enough[0]]) if len(enough) else None, at_least)
 
@@ -189,12 +187,6 @@ class CardinalityPath:
         ax.legend()
         return ax
 
-    def __len__(self) -> int:
-        return len(self.estimators)
-
-    def __getitem__(self, place: int) -> Any:
-        return self.estimators[place]
-
     def __repr__(self) -> str:
         optimal = np.array([estimator.solution_.status == "optimal" for estimator in self.estimators])
         proven = int((optimal & self.is_proven).sum())
@@ -202,9 +194,6 @@ class CardinalityPath:
             f"<CardinalityPath: {len(self)} portfolios of at most {self.cardinalities[0]} to {self.cardinalities[-1]} "
             f"names, {proven} proven optimal>"
         )
-
-    def _repr_html_(self) -> str:
-        return str(self.table.to_html())
 
 
 def cardinality_path(
@@ -288,4 +277,5 @@ def _listed(cardinalities: Any, fewest: int, n_assets: int) -> list[int]:
     if np.ndim(cardinalities) != 1 or not len(cardinalities) or any(np.ndim(number) for number in cardinalities):
         least = max(fewest, 1)
         raise ValueError(f"cardinalities must be a whole number of at least {least}, or a list, got {cardinalities!r}.")
-    return sorted({cardinality_of((fewest, number))[1] for number in cardinalities})  # type: ignore[index]  # no None
+    pairs = (cardinality_of((fewest, number)) for number in cardinalities)
+    return sorted({pair[1] for pair in pairs if pair is not None})

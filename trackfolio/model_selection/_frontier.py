@@ -16,7 +16,7 @@ from trackfolio._functions import Linear, RiskOf
 from trackfolio._validation import Array, suggest
 from trackfolio.constraints import MinReturn
 from trackfolio.exceptions import InfeasibleError
-from trackfolio.model_selection._shared import SharedData
+from trackfolio.model_selection._shared import Family, SharedData
 from trackfolio.portfolio import Portfolio
 from trackfolio.risks import RootMeanSquare
 
@@ -28,7 +28,7 @@ _OF_TERMS = (*_WITH_ENDS, "constraints", "costs", "objective", "risk")
 
 
 @dataclasses.dataclass(frozen=True, repr=False, eq=False)
-class Frontier:
+class Frontier(Family):
     """Fitted estimators along a parameter.
 
     Attributes
@@ -50,10 +50,6 @@ class Frontier:
     estimators: list[Any]
     portfolios: list[Portfolio]
 
-    def predict(self, X: Any) -> list[Portfolio]:
-        """Hold the weights of each point over other periods, of returns X of shape (n_periods, n_assets)."""
-        return [estimator.predict(X) for estimator in self.estimators]
-
     @cached_property
     def table(self) -> pd.DataFrame:
         """Risk, mean return, tracking RMSE, multiplier of the parameter, number of assets held, and gap."""
@@ -71,22 +67,10 @@ class Frontier:
             "gap": estimator.solution_.gap,
         }
 
-    def __len__(self) -> int:
-        return len(self.estimators)
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(self.estimators)
-
-    def __getitem__(self, place: int) -> Any:
-        return self.estimators[place]
-
     def __repr__(self) -> str:
         return (
             f"<Frontier: {len(self)} portfolios, {self.parameter} from {self.values[0]:.6g} to {self.values[-1]:.6g}>"
         )
-
-    def _repr_html_(self) -> str:
-        return str(self.table.to_html())
 
 
 def frontier(

@@ -1,14 +1,44 @@
-"""What the points of a family of portfolios share: the data, and the problem without the parameter."""
+"""What families of portfolios share, and what the points of one share: the data, and the problem but for one thing."""
 
 import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from typing import Any
 
+import pandas as pd
 from sklearn.base import clone
 
 from trackfolio._functions import Summand
 from trackfolio.portfolio import Portfolio
 from trackfolio.problem import Problem
 from trackfolio.solvers import solve
+
+
+class Family(ABC):
+    """Fitted estimators in a row: what they have in common, whatever it is that they differ in."""
+
+    estimators: list[Any]
+
+    @property
+    @abstractmethod
+    def table(self) -> pd.DataFrame:
+        """One row for each of them."""
+
+    def predict(self, X: Any) -> list[Portfolio]:
+        """Hold the weights of each point over other periods, of returns X of shape (n_periods, n_assets)."""
+        return [estimator.predict(X) for estimator in self.estimators]
+
+    def __len__(self) -> int:
+        return len(self.estimators)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.estimators)
+
+    def __getitem__(self, place: int) -> Any:
+        return self.estimators[place]
+
+    def _repr_html_(self) -> str:
+        return str(self.table.to_html())
 
 
 class SharedData:

@@ -29,7 +29,7 @@ from trackfolio.solvers.dense_qp import DenseQP
 from trackfolio.solvers.interior_point import InteriorPoint
 from trackfolio.solvers.mixed_integer import MixedInteger
 from trackfolio.solvers.sparse import Sparse
-from trackfolio.solvers.sparse._feasible import conflicting_limits
+from trackfolio.solvers.sparse._feasible import conflicting_limits, own_limits
 
 __all__ = ["REGISTRY", "Conic", "DenseQP", "InteriorPoint", "MixedInteger", "Solver", "Sparse", "choose", "solve"]
 
@@ -223,8 +223,7 @@ def _discrete_message(problem: Problem) -> str:
     if names:
         return _conflict_message(problem, names, within)
     # Not by linear programs: the names are too few for one of the other limits.
-    own = {"cardinality": problem.cardinality, "min_position": problem.min_position}
-    names = [name for name, value in own.items() if value is not None]
+    names = own_limits(problem)
     names += [name for name, term in problem.constraints if term.is_discrete or offers(term, "holdings")]
     names += list(problem.limits)
     message = f"No portfolio satisfies these limits together: {', '.join(names)}{within}. Loosen at least one."

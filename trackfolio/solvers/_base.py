@@ -1,9 +1,14 @@
 """What all solvers share: the face, and the rule by which one is asked whether it can take a problem."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import ClassVar
 
+import numpy as np
+
 from trackfolio._terms import Term, offers
+from trackfolio.certificate import implied_bounds
+from trackfolio.exceptions import InfeasibleError, SolverFailure
 from trackfolio.problem import Problem
 from trackfolio.solution import Solution
 
@@ -32,6 +37,8 @@ class Solver(Term):
             sentences = sentences or ["the objective mixes a root with other terms, or has no curvature"]
         if problem.is_discrete and not self.takes_holdings:
             sentences.append("it cannot limit what is held (cardinality, min_position and the like)")
+        elif problem.holdings is not None and not np.isfinite(implied_bounds(problem)).all():
+            sentences.append("some weights have no bounds: set min_weights and max_weights, or MaxLeverage")
         needs = self.needs_of_constraints
         for name, term in problem.constraints:
             # Limits that turn out to be linear are rows.
@@ -50,3 +57,11 @@ class Solver(Term):
     def attempts(self, problem: Problem) -> Sequence[Callable[[], Solution]]:
         """Ways to solve the problem, the fastest first; the next is tried where the proof is not good enough."""
         return [lambda: self.solve(problem)]
+
+
+def solutions(problem: Problem, solvers: Sequence[Solver]) -> Iterator[Solution]:
+    """What solvers find, in order: of those that can take the problem, and do not give up."""
+    for solver in solvers:
+        if not solver.lacking(problem):
+            with suppress(InfeasibleError, SolverFailure):
+                yield solver.solve(problem)

@@ -6,12 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import scipy.optimize
-import scipy.sparse as sp
 
 from trackfolio._cone_form import cone_form
 from trackfolio._constraint import GivenLimits
 from trackfolio._functions import Summand
+from trackfolio._search_proof import is_linearly_feasible
 from trackfolio.problem import Problem
 from trackfolio.solution import Solution
 from trackfolio.solvers._unbounded import boxed, is_at_end
@@ -83,18 +82,7 @@ def _one_by_one(problem: Problem, minimise: Minimise) -> bool | None:
 
 
 def _linear_feasible(problem: Problem) -> bool:
-    A, lower, upper = problem.linear
-    A = sp.csr_array(A)
-    above, below = np.isfinite(upper), np.isfinite(lower)
-    stacked = sp.vstack([A[np.flatnonzero(above)], -A[np.flatnonzero(below)]])
-    result = scipy.optimize.linprog(
-        np.zeros(problem.n_assets),
-        A_ub=stacked,
-        b_ub=np.concatenate([upper[above], -lower[below]]),
-        bounds=np.column_stack([problem.lower, problem.upper]),
-        method="highs",
-    )
-    return bool(result.status != 2)  # 2: infeasible; a limit is only blamed for what was shown
+    return is_linearly_feasible(problem, problem.lower, problem.upper)
 
 
 def _cone_feasible(problem: Problem) -> bool:

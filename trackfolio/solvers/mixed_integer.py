@@ -15,7 +15,7 @@ from trackfolio.constraints import LinearConstraint
 from trackfolio.exceptions import InfeasibleError, SolverFailure, UnboundedError, UnsupportedProblemError
 from trackfolio.problem import Problem
 from trackfolio.solution import Solution
-from trackfolio.solvers._base import Solver
+from trackfolio.solvers._base import Solver, solutions
 from trackfolio.solvers.conic import Conic
 from trackfolio.solvers.dense_qp import DenseQP
 from trackfolio.solvers.interior_point import InteriorPoint
@@ -70,10 +70,7 @@ class MixedInteger(Solver):
             return ["there is no limit on what is held or traded"]
         if self.solver not in (None, *_NAMES):
             raise ValueError(f"MixedInteger.solver must be None, 'HIGHS' or 'SCIP', got {self.solver!r}.")
-        sentences = super().lacking(problem)
-        if problem.holdings is not None and not np.isfinite(implied_bounds(problem)).all():
-            sentences.append("some weights have no bounds: set min_weights and max_weights, or MaxLeverage")
-        return sentences
+        return super().lacking(problem)
 
     def solve(self, problem: Problem) -> Solution:
         """Choose the names by a mixed-integer solver, then solve the rest for them."""
@@ -112,6 +109,7 @@ class MixedInteger(Solver):
                 f"traded ({error}). Use another risk, such as CVaR or Variance."
             ) from error
         with warnings.catch_warnings():
+            # So cvxpy calls what a time limit ended; `stopped_by` and the gap say it.
             warnings.filterwarnings("ignore", "Solution may be inaccurate", UserWarning)
             try:
                 raw = chain.solve_via_data(form.program, data, solver_opts=self._options(name))
@@ -196,13 +194,5 @@ def _polished(problem: Problem, w: Array) -> Solution | None:
         (name, LinearConstraint(*term.decided(problem, w))) for name, term in problem.constraints if term.is_discrete
     ]
     held = replace(held, constraints=[*held.constraints, *decided])
-    solvers: list[Solver] = [DenseQP(), InteriorPoint(), Conic()]
-    for solver in solvers:
-        if solver.lacking(held):
-            continue
-        try:
-            found = solver.solve(held)
-        except (InfeasibleError, SolverFailure):
-            continue
-        return replace(found, weights=np.where(kept, found.weights, 0.0))
-    return None
+    found = next(solutions(held, [DenseQP(), InteriorPoint(), Conic()]), None)
+    return None if found is None else replace(found, weights=np.where(kept, found.weights, 0.0))

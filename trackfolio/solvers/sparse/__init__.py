@@ -9,11 +9,10 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from trackfolio._validation import Array, warn
-from trackfolio.certificate import implied_bounds
-from trackfolio.exceptions import AccuracyWarning, InfeasibleError, SolverFailure
+from trackfolio.exceptions import AccuracyWarning
 from trackfolio.problem import Problem
 from trackfolio.solution import Solution
-from trackfolio.solvers._base import Solver
+from trackfolio.solvers._base import Solver, solutions
 from trackfolio.solvers.dense_qp import DenseQP
 from trackfolio.solvers.interior_point import InteriorPoint
 from trackfolio.solvers.sparse._feasible import unsupported_limits
@@ -105,8 +104,6 @@ class Sparse(Solver):
         sentences += [
             f"{name} is neither linear nor a limit on absolute values" for name in unsupported_limits(problem)
         ]
-        if not np.isfinite(implied_bounds(problem)).all():
-            sentences.append("some weights have no bounds: set min_weights and max_weights, or MaxLeverage")
         return sentences
 
     def _check(self) -> None:
@@ -123,12 +120,12 @@ class Sparse(Solver):
 
         clock = Clock(self.time_limit, self.node_limit, self.progress)
         generator = check_random_state(self.random_state)
-        found = Method(Program.of(problem), self._cutoff(problem), clock, generator).run()
+        program = Program.of(problem)
+        found = Method(program, self._cutoff(problem), clock, generator).run()
         if found.stopped_by == "interrupt":
             warn("The search was interrupted; the best portfolio so far is returned, with its gap.", AccuracyWarning)
-        polished = self._polished(problem, found.w)
         return replace(
-            polished,
+            _polished(program, found.w),
             solver=type(self).__name__,
             nodes=found.nodes,
             stopped_by=found.stopped_by,
@@ -147,22 +144,15 @@ class Sparse(Solver):
 
         return cutoff
 
-    def _polished(self, problem: Problem, w: Array) -> Solution:
-        """The best portfolio with the names it has, and the multipliers of all other limits."""
-        program = Program.of(problem)
-        lower, upper = program.holdings.box(program.holdings.states_of(w))
-        held = replace(problem.relaxed(), lower=lower, upper=upper)
-        solvers: list[Solver] = [DenseQP(), InteriorPoint()]
-        for solver in solvers:
-            if solver.lacking(held):
-                continue
-            try:
-                found = solver.solve(held)
-            except (InfeasibleError, SolverFailure):
-                continue
-            weights = np.where(lower == upper, lower, found.weights)
-            if problem.violation(weights) <= max(problem.violation(w), 1e-9) and problem.value(
-                weights
-            ) <= problem.value(w) + 1e-9 * abs(problem.value(w)):
-                return replace(found, weights=weights)
-        return Solution(weights=w, solver=type(self).__name__)
+
+def _polished(program: Program, w: Array) -> Solution:
+    """The best portfolio with the names it has, and the multipliers of all other limits."""
+    problem = program.problem
+    lower, upper = program.holdings.box(program.holdings.states_of(w))
+    held = replace(problem.relaxed(), lower=lower, upper=upper)
+    for found in solutions(held, [DenseQP(), InteriorPoint()]):
+        weights = np.where(lower == upper, lower, found.weights)
+        worse = problem.value(weights) - problem.value(w)
+        if problem.violation(weights) <= max(problem.violation(w), 1e-9) and worse <= 1e-9 * abs(problem.value(w)):
+            return replace(found, weights=weights)
+    return Solution(weights=w, solver="")

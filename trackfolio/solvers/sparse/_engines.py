@@ -110,32 +110,13 @@ class Engine(ABC):
         if not len(support):
             w = np.zeros(program.n_assets)
             return (program.value(w) if self._allows_nothing else np.inf), w
-        if program.is_plain:
-            value, w = _kernels.restricted(program.Q, program.h, support, lower, upper, program.budget, start)
-            return value + program.constant, w
-        return self._of_support(support, lower, upper)
+        return self._of_support(support, lower, upper, start)
 
-    @abstractmethod
-    def _of_support(self, support: Any, lower: Array, upper: Array) -> tuple[float, Array]:
-        """The same, where there is more than bounds and a budget."""
-
-    @abstractmethod
-    def relaxed(self, states: States, start: Array, number: int, cutoff: float) -> Node | None:
-        """Lower bound over portfolios of these states by a relaxation, or None where there are none.
-
-        It may stop above the cutoff.
-        """
-
-
-class Direct(Engine):
-    """By compiled code: bounds and a fixed sum."""
-
-    @property
-    def _has_few_factors(self) -> bool:
-        return 4 * len(self.program.factors[0]) < self.program.n_assets
-
-    def _of_support(self, support: Any, lower: Array, upper: Array) -> tuple[float, Array]:
-        raise AssertionError("plain programs are solved by compiled code")
+    def _of_support(self, support: Any, lower: Array, upper: Array, start: Array) -> tuple[float, Array]:
+        """The same for one asset at least: by compiled code, where there are bounds and a budget alone."""
+        program = self.program
+        value, w = _kernels.restricted(program.Q, program.h, support, lower, upper, program.budget, start)
+        return value + program.constant, w
 
     def relaxed(self, states: States, start: Array, number: int, cutoff: float) -> Node | None:
         """Lower bound over portfolios of these states by a relaxation, or None where there are none.
@@ -148,9 +129,29 @@ class Direct(Engine):
             return self._empty_node(states, number)
         if (lower > upper).any():
             return None
-        free = bool((lower < upper)[kept].all())
+        return self._relaxed(states, kept, lower, upper, start, number, cutoff)
+
+    @abstractmethod
+    def _relaxed(
+        self, states: States, kept: Any, lower: Array, upper: Array, start: Array, number: int, cutoff: float
+    ) -> Node | None:
+        """The same, where some assets are kept and their bounds do not cross."""
+
+
+class Direct(Engine):
+    """By compiled code: bounds and a fixed sum."""
+
+    @property
+    def _has_few_factors(self) -> bool:
+        return 4 * len(self.program.factors[0]) < self.program.n_assets
+
+    def _relaxed(
+        self, states: States, kept: Any, lower: Array, upper: Array, start: Array, number: int, cutoff: float
+    ) -> Node | None:
+        lower, upper = lower[kept], upper[kept]
+        free = bool((lower < upper).all())
         if self.relaxations[number].matrix is None and len(kept) >= _MANY and self._has_few_factors and free:
-            return self._by_factors(states, number, cutoff)
+            return self._by_factors(states, kept, lower, upper, number, cutoff)
         program, relaxation = self.program, self.ready(number)
         constant = relaxation.constant
         bound, value, x, z, common, multiplier = _kernels.relaxed(
@@ -158,8 +159,8 @@ class Direct(Engine):
             relaxation.slope[kept],
             relaxation.diagonal[kept],
             program.holdings.most,
-            lower[kept],
-            upper[kept],
+            lower,
+            upper,
             states[kept] > 0,
             program.budget,
             start[kept],
@@ -172,11 +173,11 @@ class Direct(Engine):
         w[kept], share[kept] = x, z
         return Node(bound + constant, value + constant, w, share, common, np.array([multiplier]), np.zeros(0))
 
-    def _by_factors(self, states: States, number: int, cutoff: float) -> Node | None:
+    def _by_factors(
+        self, states: States, kept: Any, lower: Array, upper: Array, number: int, cutoff: float
+    ) -> Node | None:
         """The same by an interior point, in factor form."""
         program, relaxation, n = self.program, self.ready(number), self.program.n_assets
-        kept = np.flatnonzero(states != OUT)
-        lower, upper = (part[kept] for part in program.holdings.box(states))
         w, z, duals = np.zeros(n), np.zeros(n), np.zeros(1)
         if lower.sum() > program.budget or upper.sum() < program.budget:
             return None
@@ -210,26 +211,20 @@ def proven_node(
 class General(Engine):
     """By the solvers for convex problems: with linear limits, turnover and proportional costs, or with shorts."""
 
-    def _of_support(self, support: Any, lower: Array, upper: Array) -> tuple[float, Array]:
+    def _of_support(self, support: Any, lower: Array, upper: Array, start: Array) -> tuple[float, Array]:
         program = self.program
+        if program.is_plain:
+            return super()._of_support(support, lower, upper, start)
         found = self._solved(program.Q[np.ix_(support, support)], program.h[support], lower, upper, support)
         if found is None:
             return np.inf, np.zeros(program.n_assets)
         return program.value(found.weights), found.weights
 
-    def relaxed(self, states: States, start: Array, number: int, cutoff: float) -> Node | None:
-        """Lower bound over portfolios of these states by a relaxation, or None where there are none.
-
-        It may stop above the cutoff.
-        """
+    def _relaxed(
+        self, states: States, kept: Any, lower: Array, upper: Array, start: Array, number: int, cutoff: float
+    ) -> Node | None:
         program, relaxation = self.program, self.ready(number)
-        kept = np.flatnonzero(states != OUT)
         d = relaxation.diagonal[kept]
-        lower, upper = program.holdings.box(states)
-        if not len(kept):
-            return self._empty_node(states, number)
-        if (lower > upper).any():
-            return None
         matrix, slope = relaxation.matrix[np.ix_(kept, kept)], relaxation.slope[kept]
         best: Node | None = None
         w = start

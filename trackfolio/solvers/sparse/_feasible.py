@@ -82,12 +82,9 @@ class _Integers:
         A, low, high = self.problem.linear
         yield self._block(w=A), low / unit, high / unit
         # A weight is within the bounds of its side if it is held, else 0.
-        for side in ("lower", "upper"):
-            bound = getattr(holdings, side)
-            long = np.where(holdings.least > 0, np.maximum(bound, holdings.least), bound)
-            short = np.where(holdings.can_be_short, np.minimum(bound, -holdings.least), 0.0)
-            block = self._block(w=eye, long=sp.diags_array(-long), short=sp.diags_array(-short))
-            yield block, (0 if side == "lower" else -np.inf), (np.inf if side == "lower" else 0)
+        limits = ((0.0, np.inf), (-np.inf, 0.0))
+        for (least, most), long, short in zip(limits, *holdings.sides, strict=True):
+            yield self._block(w=eye, long=sp.diags_array(-long), short=sp.diags_array(-short)), least, most
         yield self._block(long=eye, short=eye), -np.inf, 1
         for limit in holdings.limits:
             members = limit.members.astype(float)[None]
@@ -107,9 +104,7 @@ def conflicting_limits(problem: Problem) -> list[str]:
 
     Each is left out in turn, for good if the others still contradict one another.
     """
-    names = ["cardinality"] if problem.cardinality is not None else []
-    names += ["min_position"] if problem.min_position is not None else []
-    names += [name for name, _ in problem.constraints]
+    names = [*own_limits(problem), *(name for name, _ in problem.constraints)]
     if unsupported_limits(problem) or _is_possible(problem):
         return []
     for name in list(names):
@@ -117,6 +112,12 @@ def conflicting_limits(problem: Problem) -> list[str]:
         if not _is_possible(_with(problem, rest)):
             names = rest
     return names
+
+
+def own_limits(problem: Problem) -> list[str]:
+    """Names of the estimator's own limits on what is held, as far as they are set."""
+    own = {"cardinality": problem.cardinality, "min_position": problem.min_position}
+    return [name for name, value in own.items() if value is not None]
 
 
 def _with(problem: Problem, names: list[str]) -> Problem:

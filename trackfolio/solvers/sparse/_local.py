@@ -41,8 +41,7 @@ class LocalSearch:
         self.engine, self.program, self.generator = engine, engine.program, generator
         self.holdings = engine.program.holdings
         self.value, self.w = np.inf, np.zeros(engine.program.n_assets)
-        everything = np.full(engine.program.n_assets, HELD, dtype=np.int8)
-        self._long, self._short = self.holdings.box(everything), self.holdings.box(everything * SHORT)
+        self._long, self._short = self.holdings.sides
         self._most_eliminated = max(_ELIMINATED, 4 * self.holdings.most)
         self._always = self.holdings.always
         self._has_floors = bool((self.holdings.least > 0).any())

@@ -187,26 +187,26 @@ class Method:
 
     def _gap_of(self, part: Part) -> float:
         """Share of what the limit on names costs that is not yet known to be needed."""
-        return (self.search.value - part.node.bound) / (self.search.value - self._least)
+        return (self.search.value - part.bound) / (self.search.value - self._least)
 
     def _is_attained(self, root: Part) -> bool:
         """Whether the best portfolio is as good as the relaxation."""
         return self.search.value - root.node.value <= _ATTAINED * abs(self.search.value)
 
     def _is_done(self, root: Part) -> bool:
-        return root.node.bound >= self.cutoff or self.clock.is_over
+        return root.bound >= self.cutoff or self.clock.is_over
 
     def _doubly_nonnegative(self, root: Part) -> Part:
         kept = np.flatnonzero(root.states != OUT)
         method = DoublyNonnegative(self.program, kept, self.search.w, self.search.value - self._least)
-        best, first, gaps = root, root.node.bound, [np.inf]
+        best, first, gaps = root, root.bound, [np.inf]
         for _ in range(_MOST_BATCHES):
             method.run(_BATCH)
             relaxation = method.relaxation()
-            node = self.engine.improved(relaxation, root.states, method.weights, best.node.bound, self.cutoff)
+            node = self.engine.improved(relaxation, root.states, method.weights, best.bound, self.cutoff)
             best = self._root = best if node is None else replace(root, node=node, relaxation=1)
-            self._stop(0, best.node.bound)  # for what is shown
-            gaps.append(self._gap_of(best) if best.node.bound > first else np.inf)
+            self._stop(0, best.bound)  # for what is shown
+            gaps.append(self._gap_of(best) if best.bound > first else np.inf)
             slow = len(gaps) > 4 and gaps[-5] < np.inf and gaps[-5] - gaps[-1] < _SLOW * gaps[-1]
             if slow or gaps[-1] < _SMALL_GAP or self._is_done(best):
                 break

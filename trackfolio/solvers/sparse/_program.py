@@ -90,13 +90,14 @@ class Program:
     def factors(self) -> tuple[Array, Array]:
         """Rows U and diagonal d with Q = U'U + diag(d), as the terms have them; all rows where they have no factors."""
         assert self.problem.split is not None
-        quadratic = self.problem.split.quadratic
-        parts = parts_of(quadratic)
-        return (quadratic.root()[0], np.zeros(self.n_assets)) if parts is None else parts
+        return self._parts or (self.problem.split.quadratic.root()[0], np.zeros(self.n_assets))
 
     @property
     def specific(self) -> Array:
         """The diagonal that the terms have by their form: specific variances, L2 costs."""
+        return np.zeros(self.n_assets) if self._parts is None else self._parts[1]
+
+    @cached_property
+    def _parts(self) -> tuple[Array, Array] | None:
         assert self.problem.split is not None
-        parts = parts_of(self.problem.split.quadratic)
-        return np.zeros(self.n_assets) if parts is None else parts[1]
+        return parts_of(self.problem.split.quadratic)

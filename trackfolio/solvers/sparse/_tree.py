@@ -75,7 +75,6 @@ class Tree:
         self._ticks = itertools.count()
         self._ways = self.holdings.ways
         self._nothing = nothing(engine.program)
-        self.bound = -np.inf
 
     @property
     def cutoff(self) -> float:
@@ -87,7 +86,7 @@ class Tree:
 
         Parts leave `_current` and the open ones only when all that replaces them is known.
         """
-        self.bound, self._current = root.bound, root
+        self._current = root
         try:
             if root.bound < self.cutoff:
                 self._probe_all()
@@ -122,7 +121,6 @@ class Tree:
         self._done += done
         if not rest and following is not None:
             heapq.heappop(self._open)
-            self.bound = max(self.bound, following.bound)
         for part in rest[1:]:
             heapq.heappush(self._open, (part.bound, next(self._ticks), part))
         self._current = following
