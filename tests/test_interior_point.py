@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from trackfolio import MeanRisk, MinTrackingError
+from trackfolio import MeanRisk, MinTrackingError, _threads
 from trackfolio.constraints import (
     Exposure,
     MaxLeverage,
@@ -34,7 +34,6 @@ from trackfolio.risks import (
 )
 from trackfolio.solution import Solution
 from trackfolio.solvers import Conic, InteriorPoint, choose
-from trackfolio.solvers.interior_point import _threads
 from trackfolio.solvers.interior_point._cone import ConeNewton, divide, jordan, longest
 from trackfolio.solvers.interior_point._maps import Chosen, Pairs, Rows, SparseRows
 from trackfolio.solvers.interior_point._method import solve_program

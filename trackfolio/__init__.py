@@ -22,6 +22,7 @@ from trackfolio import (
     solvers,
     testing,
 )
+from trackfolio._version import __version__
 from trackfolio.baselines import BenchmarkReplica, EqualWeighted
 from trackfolio.comparison import compare
 from trackfolio.mean_risk import MeanRisk
@@ -52,5 +53,3 @@ __all__ = [
     "solvers",
     "testing",
 ]
-
-__version__ = "0.1.0"

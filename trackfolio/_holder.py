@@ -1,6 +1,7 @@
 """What all fitted portfolios share: assets by name, and weights that are held over returns."""
 
-from typing import Any, Self
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
@@ -8,6 +9,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from trackfolio._products import with_precision
+from trackfolio._universe import Universe, with_cut_parameters
 from trackfolio._validation import Array, asset_names, finite_per_asset, per_asset, refuse_non_finite, warn_if_prices
 from trackfolio.portfolio import Portfolio
 
@@ -15,7 +17,28 @@ from trackfolio.portfolio import Portfolio
 class PortfolioHolder(BaseEstimator):
     """An estimator whose fit ends with weights."""
 
+    #: Parameters with one value for each asset: see `Term.by_asset`.
+    by_asset: ClassVar[tuple[str, ...]] = ("min_weights", "max_weights", "min_position", "expected_returns")
+
     benchmark_weights: Any
+
+    def restricted_to(self, universe: Universe) -> Self:
+        """The estimator for the assets that can be traded: unfitted, its parameters cut to them.
+
+        The benchmark's weights lose the assets of weight 0 alone: with the others, it would be another benchmark.
+        """
+        new: Self = with_cut_parameters(self, universe)
+        weights = self.benchmark_weights
+        if isinstance(weights, pd.DataFrame):
+            weights = _last_known(weights, universe.dates)
+        elif weights is not None and not isinstance(weights, pd.Series | Mapping):
+            weights = dict(
+                zip(universe.names, finite_per_asset(weights, universe.names, "benchmark_weights"), strict=True)
+            )
+        if weights is not None:
+            weights = {name: w for name, w in weights.items() if w != 0 or str(name) not in universe.outside}
+        new.benchmark_weights = weights
+        return new
 
     def predict(self, X: Any) -> Portfolio:
         """Hold the fitted weights over the periods of X.

@@ -13,6 +13,11 @@ class Term(BaseEstimator):
     never fitted or changed by an estimator.
     """
 
+    #: Whether the term looks at the holdings before the trade, which are handed from one fit of a backtest to the next.
+    depends_on_holdings = False
+    #: Parameters with one value for each asset (along the last axis): a backtest cuts them to those that can be traded.
+    by_asset: ClassVar[tuple[str, ...]] = ()
+
     @property
     def term_name(self) -> str:
         """Name under which the term stands in a list: the lower-case class name."""

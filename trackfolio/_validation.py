@@ -1,9 +1,11 @@
 """Input to arrays, by name where there are names, with a message that names the culprit."""
 
+import contextlib
 import difflib
 import sys
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,7 @@ Array = npt.NDArray[np.float64]
 
 # Returns are rarely all positive and never half the invested amount in a typical period; prices are both.
 _TYPICAL_PRICE, _ENOUGH_PERIODS = 0.5, 20
+_are_looked_for: ContextVar[bool] = ContextVar("_are_looked_for", default=False)
 
 
 def warn(message: str, category: type[Warning]) -> None:
@@ -220,8 +223,20 @@ def check_same_index(X: Any, y: Any, x_name: str = "X", y_name: str = "y") -> No
     )
 
 
+@contextlib.contextmanager
+def prices_looked_for() -> Iterator[None]:
+    """Within it, data that were looked through for prices as a whole are not looked through again in parts."""
+    token = _are_looked_for.set(True)
+    try:
+        yield
+    finally:
+        _are_looked_for.reset(token)
+
+
 def warn_if_prices(values: Array, names: Sequence[str], what: str = "X") -> None:
     """Warn when a column looks like prices: every number positive, and typically above 0.5."""
+    if _are_looked_for.get():
+        return
     columns = values.reshape(len(values), -1)
     # Looking at the first rows first keeps the check free for real returns.
     suspects = np.flatnonzero(columns[:10].min(axis=0) > 0)

@@ -24,9 +24,6 @@ class Cost(Term):
     expression of one's own, `CustomCost` is shorter.
     """
 
-    #: Whether holdings, which differ from one fit to the next, decide if the cost depends on the weights.
-    depends_on_holdings = False
-
     def summands(self, problem: Any) -> list[tuple[float, Function]]:
         """Functions that the cost is made of, with their coefficients."""
         raise NotImplementedError
@@ -64,6 +61,7 @@ class TransactionCost(Cost):
     """
 
     depends_on_holdings = True
+    by_asset = ("rate", "impact")
 
     def __init__(self, rate: Any = 0.0, impact: Any = 0.0, exponent: float = 1.5, holding_period: float = 1.0) -> None:
         self.rate = rate
@@ -73,14 +71,17 @@ class TransactionCost(Cost):
 
     def summands(self, problem: Any) -> list[tuple[float, Function]]:
         """Functions that the cost is made of, with their coefficients."""
-        previous = problem.require_previous_weights("TransactionCost")
+        return self.of_trade(problem.require_previous_weights("TransactionCost"), problem.names)
+
+    def of_trade(self, previous: Array, names: list[str]) -> list[tuple[float, Function]]:
+        """Functions that the cost of a trade from previous weights is made of, with their coefficients."""
         periods = limit(self.holding_period, "TransactionCost.holding_period", 1.0)
         if not 0 < periods < np.inf:
             raise ValueError(f"TransactionCost.holding_period must be positive, got {self.holding_period!r}.")
         if self.exponent not in (1.5, 2):
             raise ValueError(f"TransactionCost.exponent must be 1.5 or 2, got {self.exponent!r}.")
-        rate = _coefficients(self.rate, problem.names, "TransactionCost.rate") / periods
-        impact = _coefficients(self.impact, problem.names, "TransactionCost.impact") / periods
+        rate = _coefficients(self.rate, names, "TransactionCost.rate") / periods
+        impact = _coefficients(self.impact, names, "TransactionCost.impact") / periods
         functions: list[tuple[float, Function]] = []
         if rate.any():
             functions.append((1.0, AbsoluteSum(rate, rate, previous)))
@@ -103,6 +104,8 @@ class ManagementFee(Cost):
     >>> from trackfolio.costs import ManagementFee
     >>> a_fund = ManagementFee({"FUND": 0.004 / 252})
     """
+
+    by_asset = ("fee",)
 
     def __init__(self, fee: Any) -> None:
         self.fee = fee

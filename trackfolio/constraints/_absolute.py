@@ -26,6 +26,8 @@ class MaxTurnover(Constraint):
     >>> a_tenth = MaxTurnover(0.1)
     """
 
+    depends_on_holdings = True
+
     def __init__(self, limit: float) -> None:
         self.limit = limit
 

@@ -1,12 +1,13 @@
 """Limits on groups of assets."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 
 from trackfolio._constraint import Constraint, Rows
+from trackfolio._universe import Universe, with_cut_parameters
 from trackfolio._validation import Array, limit, per_asset, unknown_name
 from trackfolio.exceptions import InfeasibleError
 
@@ -14,7 +15,20 @@ from trackfolio.exceptions import InfeasibleError
 class _OfGroups(Constraint):
     """A constraint with a label for each asset."""
 
+    by_asset = ("groups",)
+
     groups: Any
+
+    def restricted_to(self, universe: Universe) -> Self:
+        """The constraint for fewer assets; limits that a group without assets keeps in any case go with the group."""
+        new: Self = with_cut_parameters(self, universe)
+        empty = {str(group) for group in _each(self.groups)} - {str(group) for group in _each(new.groups)}
+        for side, sign in (("lower", 1), ("fewest", 1), ("upper", -1), ("most", -1)):
+            limits = getattr(self, side, None)
+            if isinstance(limits, Mapping | pd.Series) and not getattr(self, "active", False):
+                kept = {group: x for group, x in limits.items() if str(group) not in empty or sign * x > 0}
+                setattr(new, side, kept)
+        return new
 
     def _members(self, names: list[str]) -> dict[str, Array]:
         """Ones for the assets of each group."""
@@ -47,6 +61,10 @@ class _OfGroups(Constraint):
             if len(values) != len(names):
                 raise ValueError(f"{who}.groups has {len(values)} labels for {len(names)} assets.")
         return [None if pd.isna(value) else str(value) for value in values]
+
+
+def _each(groups: Any) -> Any:
+    return groups.values() if isinstance(groups, Mapping) else groups
 
 
 class GroupBounds(_OfGroups):

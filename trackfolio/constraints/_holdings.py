@@ -97,6 +97,8 @@ class MaxTrades(_Discrete):
     >>> four_orders = MaxTrades(4)
     """
 
+    depends_on_holdings = True
+
     def __init__(self, limit: int) -> None:
         self.limit = limit
 

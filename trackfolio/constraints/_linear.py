@@ -27,6 +27,8 @@ class LinearConstraint(Constraint):
     >>> pairs = LinearConstraint([[1, -1, 0]], lower=0)  # at least as much of the first as of the second
     """
 
+    by_asset = ("A",)
+
     def __init__(self, A: Any, lower: Any = -np.inf, upper: Any = np.inf) -> None:
         self.A = A
         self.lower = lower
@@ -74,6 +76,8 @@ class Exposure(Constraint):
     >>> matched = Exposure([2.0, 5.0, 9.0], lower=0, upper=0, active=True)
     """
 
+    by_asset = ("values",)
+
     def __init__(self, values: Any, lower: float = -np.inf, upper: float = np.inf, active: bool = False) -> None:
         self.values = values
         self.lower = lower
@@ -101,6 +105,8 @@ class ActiveBounds(Constraint):
     >>> from trackfolio.constraints import ActiveBounds
     >>> within_two_percent = ActiveBounds(-0.02, 0.02)
     """
+
+    by_asset = ("lower", "upper")
 
     def __init__(self, lower: Any = -np.inf, upper: Any = np.inf) -> None:
         self.lower = lower

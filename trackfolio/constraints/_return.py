@@ -37,6 +37,8 @@ class MinReturn(NamedTermsMixin, Constraint):
 
     _term_lists: ClassVar[dict[str, type]] = {"costs": Cost}
 
+    by_asset = ("expected_returns",)
+
     def __init__(self, limit: float, expected_returns: Any = None, costs: Any = None, active: bool = False) -> None:
         self.limit = limit
         self.expected_returns = expected_returns

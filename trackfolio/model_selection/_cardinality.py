@@ -1,5 +1,6 @@
 """The best portfolio for each number of names, and what no portfolio of so many can reach."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -7,13 +8,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from joblib import delayed
 from sklearn.base import clone
-from tqdm.auto import tqdm
 
 from trackfolio._base import PortfolioEstimator
 from trackfolio._holdings import cardinality_of
 from trackfolio._validation import Array
 from trackfolio.exceptions import InfeasibleError
+from trackfolio.model_selection._parallel import is_sequential, run, with_progress
 from trackfolio.model_selection._shared import Family, SharedData
 from trackfolio.portfolio import Portfolio
 
@@ -204,6 +206,7 @@ def cardinality_path(
     *,
     previous_weights: Any = None,
     sample_weight: Any = None,
+    n_jobs: int | None = None,
     progress: bool = True,
 ) -> CardinalityPath:
     """Fit an estimator for several numbers of names, each search beginning near its neighbour.
@@ -253,21 +256,37 @@ def cardinality_path(
     template = clone(estimator).set_params(cardinality=None)
     data = SharedData(template, X, y, previous_weights, sample_weight)
     listed = _listed(cardinalities, fewest, data.problem.n_assets)
-    models: dict[int, Any] = {}
-    near, too_few = None, 0
-    for number in tqdm(listed, desc="cardinality", disable=None if progress else True):
-        model = clone(template).set_params(cardinality=(fewest, number))
-        problem = replace(data.problem, cardinality=cardinality_of(model.cardinality))
-        try:
-            near = model._solution(replace(problem, near=near))
-        except InfeasibleError:
-            if np.ndim(cardinalities) or number == listed[-1]:
-                raise
-            too_few = number
-            continue
-        models[number] = data.keep(model, near, problem)
+    may_fail = [] if np.ndim(cardinalities) else listed[:-1]
+    if is_sequential(n_jobs):
+        fitted = _one_by_one(data, fewest, listed, may_fail)
+    else:
+        fitted = run((delayed(_best)(data, fewest, number, number in may_fail) for number in listed), n_jobs)
+    found = dict(zip(listed, with_progress(fitted, len(listed), "cardinality", progress), strict=True))
+    models = {number: model for number, model in found.items() if model is not None}
+    too_few = max((number for number, model in found.items() if model is None), default=0)
     portfolios = [data.portfolio(model, f"{number} names") for number, model in models.items()]
     return CardinalityPath(np.array(list(models)), list(models.values()), portfolios, too_few)
+
+
+def _one_by_one(data: SharedData, fewest: int, numbers: list[int], may_fail: list[int]) -> Iterator[Any]:
+    """Each search from the portfolio of its neighbour."""
+    near = None
+    for number in numbers:
+        model = _best(data, fewest, number, number in may_fail, near)
+        near = near if model is None else model.solution_
+        yield model
+
+
+def _best(data: SharedData, fewest: int, number: int, may_fail: bool, near: Any = None) -> Any:
+    """Model of so many names; None where that many cannot keep all limits and need not."""
+    model = clone(data.template).set_params(cardinality=(fewest, number))
+    problem = replace(data.problem, cardinality=cardinality_of(model.cardinality))
+    try:
+        return data.keep(model, model._solution(replace(problem, near=near)), problem)
+    except InfeasibleError:
+        if not may_fail:
+            raise
+        return None
 
 
 def _listed(cardinalities: Any, fewest: int, n_assets: int) -> list[int]:

@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed, effective_n_jobs
+from joblib import delayed
 from sklearn.base import clone
-from tqdm.auto import tqdm
 
 from trackfolio._base import PortfolioEstimator
 from trackfolio._functions import Linear, RiskOf
 from trackfolio._validation import Array, suggest
 from trackfolio.constraints import MinReturn
 from trackfolio.exceptions import InfeasibleError
+from trackfolio.model_selection._parallel import is_sequential, run, with_progress
 from trackfolio.model_selection._shared import Family, SharedData
 from trackfolio.portfolio import Portfolio
 from trackfolio.risks import RootMeanSquare
@@ -147,13 +147,11 @@ def frontier(
     data = SharedData(template, X, y, previous_weights, sample_weight)
     listed, ends = (_checked(values), {}) if np.ndim(values) else _range(data, parameter, int(values))
     middle = [value for k, value in enumerate(listed) if k not in ends]
-    if effective_n_jobs(n_jobs) == 1:
+    if is_sequential(n_jobs):
         fitted = _one_by_one(data, parameter, middle, ends.get(0))
     else:
-        jobs = (delayed(_fitted)(data, parameter, value) for value in middle)
-        fitted = Parallel(n_jobs=n_jobs, return_as="generator")(jobs)
-    # None: no bar where there is no terminal to show it on.
-    inner = iter(list(tqdm(fitted, total=len(middle), desc=parameter, disable=None if progress else True)))
+        fitted = run((delayed(_fitted)(data, parameter, value) for value in middle), n_jobs)
+    inner = iter(list(with_progress(fitted, len(middle), parameter, progress)))
     models = [ends[k] if k in ends else next(inner) for k in range(len(listed))]
     return Frontier(
         parameter, listed, models, [data.portfolio(m, f"{v:.6g}") for m, v in zip(models, listed, strict=True)]

@@ -49,6 +49,10 @@ class SharedData:
         self.metadata = {"previous_weights": previous_weights, "sample_weight": sample_weight}
         self.problem: Problem = template._problem(X, y, previous_weights, sample_weight)
 
+    def __sizeof__(self) -> int:
+        """Bytes of the returns, by which a cluster decides to ship them once rather than with each task."""
+        return 1000 + self.problem.portfolio.rows.nbytes if self.problem.portfolio.X is not None else 1000
+
     def keep(self, model: Any, solution: Any, problem: Problem) -> Any:
         """Give a model its solution, as `fit` would."""
         for attribute in ("n_features_in_", "feature_names_in_"):

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from trackfolio._threads import threads_for
 from trackfolio.certificate import implied_bounds
 from trackfolio.exceptions import SolverFailure
 from trackfolio.problem import Problem
@@ -14,7 +15,6 @@ from trackfolio.solvers._base import Solver
 from trackfolio.solvers.interior_point._forms import is_sole_root, unsuited
 from trackfolio.solvers.interior_point._near import Known
 from trackfolio.solvers.interior_point._sample import solve
-from trackfolio.solvers.interior_point._threads import threads_for
 from trackfolio.solvers.interior_point._translate import Translation
 
 

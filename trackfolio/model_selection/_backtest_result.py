@@ -1,0 +1,239 @@
+"""What a backtest found."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from sklearn.exceptions import FitFailedWarning
+
+from trackfolio._held_portfolio import HeldPortfolio
+from trackfolio._portfolio_html import held_assets, period_text
+from trackfolio._validation import Array, warn
+from trackfolio.comparison import compare
+from trackfolio.model_selection._decision import Decision
+from trackfolio.model_selection._ledger import Book, Ledger, hold
+
+__all__ = ["Backtest", "Backtests"]
+
+
+class Market(NamedTuple):
+    """Returns of the assets and of the benchmark, checked."""
+
+    values: Array
+    y: Array | None
+    dates: pd.Index | None
+    names: list[str]
+    is_frame: bool
+    y_name: str | None
+
+    @property
+    def data(self) -> tuple[Any, ...]:
+        """What a decision takes."""
+        return self[:5]
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Backtest:
+    """A portfolio that was rebalanced, held and paid for, out of sample.
+
+    Attributes
+    ----------
+    net, gross : HeldPortfolio
+        Returns after and before costs and fees, as portfolios: array-like, with every measure of `Portfolio`, relative
+        to the benchmark if there is one. Their `weights` are those after the last period.
+    weights : DataFrame of shape (n_periods, n_assets)
+        Weights at the beginning of each period.
+    targets : DataFrame of shape (n_rebalances, n_assets)
+        Weights after each trade, by the first period for which they are held.
+    rebalances : DataFrame
+        A row for each trade: last row of the training set, one-way turnover, cost as a share of the value, names held,
+        seconds of fitting, status and gap of the solution, terms lifted because nothing was held before, and why it
+        failed if it did.
+    sales : DataFrame
+        What was sold because prices ended: period, asset and weight.
+    estimators : list of estimators or None
+        Fitted, where ``return_estimator=True``; None for a failed fit.
+
+    Examples
+    --------
+    >>> from trackfolio import MinTrackingError
+    >>> from trackfolio.datasets import load_sp500
+    >>> from trackfolio.model_selection import WalkForward, backtest
+    >>> X, y = load_sp500(start="2021-01-01", return_X_y=True)
+    >>> tested = backtest(MinTrackingError(), X, y, cv=WalkForward(250, 125), transaction_costs=0.001)
+    >>> tested.rebalances[["turnover", "cost", "names held"]].round(4)
+                turnover    cost  names held
+    period
+    2021-12-31    0.5000  0.0010          19
+    2022-07-01    0.2291  0.0005          19
+    """
+
+    net: HeldPortfolio
+    gross: HeldPortfolio
+    targets: pd.DataFrame
+    rebalances: pd.DataFrame
+    sales: pd.DataFrame
+    estimators: list[Any] | None = field(default=None)
+
+    @cached_property
+    def weights(self) -> pd.DataFrame:
+        """Weights at the beginning of each period."""
+        return self.gross.weight_history
+
+    @property
+    def turnover(self) -> pd.Series:
+        """One-way turnover of each trade, ½ Σ|w - w_prev| against the drifted holdings."""
+        return self.rebalances["turnover"]
+
+    @property
+    def costs(self) -> pd.Series:
+        """Costs of each trade, as a share of the value."""
+        return self.rebalances["cost"]
+
+    @property
+    def names_held(self) -> pd.Series:
+        """Number of names after each trade."""
+        return self.rebalances["names held"]
+
+    @property
+    def fit_seconds(self) -> pd.Series:
+        """Seconds of each fit."""
+        return self.rebalances["seconds"]
+
+    @property
+    def failures(self) -> pd.Series:
+        """Reasons of the failed fits, by period."""
+        failed: pd.Series = self.rebalances["failure"]
+        return failed[failed != ""]
+
+    @property
+    def later_trades(self) -> pd.Series:
+        """Mean turnover, cost and names held, without the first trade, which buys all (unless it is the only one)."""
+        later = self.rebalances.iloc[1:] if len(self.rebalances) > 1 else self.rebalances
+        mean: pd.Series = later[["turnover", "cost", "names held"]].mean()
+        return mean
+
+    def summary(self) -> pd.DataFrame:
+        """Measures of the net and of the gross portfolio side by side: see `Portfolio.summary`."""
+        return pd.concat({"net": self.net.summary(), "gross": self.gross.summary()}, axis="columns")
+
+    def __repr__(self) -> str:
+        periods = period_text(self.net.dates, len(self.net))
+        failed = f", {len(self.failures)} failed" if len(self.failures) else ""
+        turnover = self.later_trades["turnover"]
+        return f"<Backtest: {periods}, {len(self.rebalances)} rebalances{failed}, one-way turnover {turnover:.1%} each>"
+
+    def _repr_html_(self) -> str:
+        return self.net._repr_html_()
+
+
+class Backtests(dict[str, Backtest]):
+    """Backtests by name, over the same periods."""
+
+    def compare(self, measures: Any = None, *, annualised: bool = False, **options: Any) -> pd.DataFrame:
+        """Measures of the net portfolios, with the means of turnover, cost and names held of all trades but the first.
+
+        Parameters
+        ----------
+        measures, annualised, **options
+            As in :func:`trackfolio.compare`.
+
+        Returns
+        -------
+        DataFrame
+            A row for each backtest.
+        """
+        net = {name: each.net for name, each in self.items()}
+        table = compare(net, measures=measures, annualised=annualised, **options)
+        return table.join(pd.DataFrame({name: each.later_trades for name, each in self.items()}).T)
+
+    def _repr_html_(self) -> str:
+        return str(self.compare().T.to_html())
+
+
+def stitched(
+    name: str, decisions: list[Decision], market: Market, folds: list[tuple[Any, npt.NDArray[np.intp]]], book: Book
+) -> Backtest:
+    """Book all decisions, and put the periods together."""
+    _report_failures(decisions, name)
+    ledger = Ledger(book, market.values)
+    for decision, (_, test) in zip(decisions, folds, strict=True):
+        ledger.rebalance(decision.weights, slice(test[0], test[-1] + 1))
+    rows = slice(folds[0][1][0], folds[-1][1][-1] + 1)
+    starts = [test[0] for _, test in folds]
+    labels = pd.RangeIndex(len(market.values)) if market.dates is None else market.dates
+    periods = labels[starts].rename("period")
+    history, gross = (np.concatenate([getattr(held, part) for held in ledger.held]) for part in ("weights", "returns"))
+    dates = None if market.dates is None else market.dates[rows]
+    final = ledger.held[-1].holdings
+    portfolios = [
+        HeldPortfolio.of_history(market.values[rows], market.names, dates, returns, history, final)
+        for returns in (np.concatenate(ledger.net), gross)
+    ]
+    benchmark = _benchmark(decisions, market, folds, book)
+    if benchmark is not None:
+        portfolios = [portfolio.relative_to(benchmark) for portfolio in portfolios]
+    net, gross_of_costs = (portfolio.replace(name=name or None) for portfolio in portfolios)
+    kept = [decision.estimator for decision in decisions]
+    return Backtest(
+        net,
+        gross_of_costs,
+        targets=pd.DataFrame(np.array(ledger.targets), periods, market.names),
+        rebalances=_table(decisions, ledger, labels[[train[-1] for train, _ in folds]], periods),
+        sales=pd.DataFrame(
+            [(labels[row], market.names[asset], weight) for row, asset, weight in ledger.sales],
+            columns=["period", "asset", "weight"],
+        ),
+        estimators=kept if any(each is not None for each in kept) else None,
+    )
+
+
+def _table(decisions: list[Decision], ledger: Ledger, trained_to: pd.Index, periods: pd.Index) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "trained to": trained_to,
+            "turnover": ledger.turnovers,
+            "cost": ledger.costs,
+            "names held": [held_assets(target) for target in ledger.targets],
+            "seconds": [decision.seconds for decision in decisions],
+            "status": [decision.status for decision in decisions],
+            "gap": [decision.gap for decision in decisions],
+            "lifted": [", ".join(decision.lifted) for decision in decisions],
+            "failure": [decision.failure for decision in decisions],
+        },
+        periods,
+    )
+
+
+def _benchmark(decisions: list[Decision], market: Market, folds: list[Any], book: Book) -> Any:
+    """Returns of the benchmark; by its weights as of each decision, where it is given so."""
+    rows = slice(folds[0][1][0], folds[-1][1][-1] + 1)
+    if market.y is not None:
+        dates = None if market.dates is None else market.dates[rows]
+        return pd.Series(market.y[rows], index=dates, name=market.y_name)
+    last, parts = None, []
+    for decision, (_, test) in zip(decisions, folds, strict=True):
+        last = last if decision.benchmark_weights is None else decision.benchmark_weights
+        if last is None:
+            return None
+        block = hold(last, market.values[test[0] : test[-1] + 1], drift=book.drift)
+        parts.append(block.returns)
+        last = block.holdings if book.drift else last
+    return np.concatenate(parts)
+
+
+def _report_failures(decisions: list[Decision], name: str) -> None:
+    failed = [decision.failure for decision in decisions if decision.failure]
+    if not failed:
+        return
+    who = f" of {name!r}" if name else ""
+    if len(failed) == len(decisions):
+        raise ValueError(f"All {len(failed)} fits{who} failed, so that nothing was ever held. The first: {failed[0]}")
+    warn(
+        f"{len(failed)} of {len(decisions)} fits{who} failed; at these dates nothing was traded. The first: "
+        f"{failed[0]} Backtest.failures has them all.",
+        FitFailedWarning,
+    )

@@ -1,0 +1,225 @@
+"""One rebalance: an estimator fitted on the rows before it, and what comes of that."""
+
+import time
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from sklearn.base import clone
+
+from trackfolio._portfolio_html import period_text
+from trackfolio._terms import Term
+from trackfolio._threads import threads_for
+from trackfolio._universe import Universe, restricted
+from trackfolio._validation import Array, prices_looked_for
+from trackfolio._version import __version__
+from trackfolio.model_selection._ledger import Book, Ledger
+from trackfolio.portfolio import Portfolio
+
+
+class Decision(NamedTuple):
+    """Weights for all assets, or why there are none."""
+
+    weights: Array | None
+    benchmark_weights: Array | None = None
+    seconds: float = 0.0
+    status: str = ""
+    gap: float = np.nan
+    lifted: tuple[str, ...] = ()
+    failure: str = ""
+    estimator: Any = None
+
+
+class Past(NamedTuple):
+    """The rows that a decision may look at."""
+
+    values: Array
+    y: Array | None
+    names: list[str]
+    dates: pd.Index | None
+    is_frame: bool
+
+
+def decide(
+    estimator: Any,
+    values: Array,
+    y: Array | None,
+    dates: pd.Index | None,
+    names: list[str],
+    is_frame: bool,
+    train: npt.NDArray[np.intp],
+    holdings: Array | None,
+    *,
+    memory: Any = None,
+    keep_estimator: bool = False,
+    hold_on_error: bool = False,
+) -> Decision:
+    """Fit on the training rows and nothing else.
+
+    All data come as arguments of their own, so that joblib's backends ship them once for all decisions.
+    """
+    # Consecutive rows are read where they lie.
+    rows = slice(train[0], train[-1] + 1) if train[-1] - train[0] == len(train) - 1 else train
+    past = Past(values[rows], None if y is None else y[rows], names, None if dates is None else dates[rows], is_frame)
+    fit = _fitted if memory is None else memory.cache(_fitted)
+    try:
+        tradable = np.asarray(~np.isnan(past.values).any(axis=0))
+        if not tradable.any():
+            raise ValueError("No asset has all its returns in the training rows.")
+        result: Decision = fit(estimator, past, tradable, holdings, keep_estimator, __version__)
+    except Exception as error:
+        if not hold_on_error:
+            error.add_note(f"In the backtest's fold that is fitted on {period_text(past.dates, len(past.values))}.")
+            raise
+        return Decision(None, failure=f"{type(error).__name__}: {error}")
+    return result
+
+
+def in_order(
+    estimator: Any,
+    values: Array,
+    y: Array | None,
+    dates: pd.Index | None,
+    names: list[str],
+    is_frame: bool,
+    folds: list[tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]],
+    book: Book,
+    **options: Any,
+) -> Iterator[Decision]:
+    """Make one decision after the other, each from the holdings that the ones before have led to."""
+    ledger = Ledger(book, values)
+    for train, test in folds:
+        decision = decide(estimator, values, y, dates, names, is_frame, train, ledger.holdings, **options)
+        yield decision
+        ledger.rebalance(decision.weights, slice(test[0], test[-1] + 1))
+
+
+def _fitted(
+    estimator: Any, past: Past, tradable: npt.NDArray[np.bool_], holdings: Array | None, keep: bool, _version: str
+) -> Decision:
+    """Decision from the data of one fold alone, so that it can be stored and found by them and by the version."""
+    everything = bool(tradable.all())
+    universe = Universe(past.names, tradable, past.dates)
+    model = clone(estimator) if everything else restricted(estimator, universe)
+    depends = depends_on_holdings(model)
+    lifted: tuple[str, ...] = ()
+    if depends and holdings is None:
+        model, lifted = _without_holdings(model)
+        depends = False
+    X, y = _as_given(past, tradable)
+    inside = [name for name, is_in in zip(past.names, tradable, strict=True) if is_in]
+    previous = {}
+    if depends:
+        assert holdings is not None
+        previous = {_parameter(model): dict(zip(inside, holdings[tradable].tolist(), strict=True))}
+    # One thread, so that the numbers are the same wherever and beside whatever this runs.
+    with threads_for(0.0), prices_looked_for():
+        start = time.perf_counter()
+        model.fit(X, y, **previous) if y is not None else model.fit(X, **previous)
+        seconds = time.perf_counter() - start
+    inner = _innermost(model)
+    solution = getattr(inner, "solution_", None)
+    benchmark = getattr(inner, "benchmark_weights_", None)
+    return Decision(
+        weights=_everywhere(_weights(model, inner, X, inside), tradable),
+        benchmark_weights=None if benchmark is None else _everywhere(np.asarray(benchmark), tradable),
+        seconds=seconds,
+        status=getattr(solution, "status", ""),
+        gap=np.nan if getattr(solution, "certificate", None) is None else solution.gap,  # type: ignore[union-attr]
+        lifted=lifted,
+        estimator=model if keep else None,
+    )
+
+
+def depends_on_holdings(estimator: Any) -> bool:
+    """Whether some term, however deep, looks at the holdings before the trade."""
+    return any(term.depends_on_holdings for term in _terms(estimator))
+
+
+def _terms(value: Any) -> Iterator[Term]:
+    if isinstance(value, Term):
+        yield value
+    if hasattr(value, "get_params") and not isinstance(value, type):
+        value = value.get_params(deep=False)
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        for part in value:
+            yield from _terms(part)
+
+
+def _without_holdings(estimator: Any) -> tuple[Any, tuple[str, ...]]:
+    """The estimator without the terms that need holdings, at a rebalance before which nothing is known of any."""
+    new, lifted = clone(estimator), []
+    for name, value in estimator.get_params(deep=True).items():
+        if name.rpartition("__")[2] not in ("constraints", "costs") or not isinstance(value, list | tuple):
+            continue
+        terms = [part[1] if isinstance(part, tuple) else part for part in value]
+        gone = [term.term_name for term in terms if depends_on_holdings(term)]
+        if gone:
+            kept = [part for part, term in zip(value, terms, strict=True) if not depends_on_holdings(term)]
+            new.set_params(**{name: kept or None})
+            lifted += gone
+    if depends_on_holdings(new):
+        raise ValueError(
+            "A term looks at the previous holdings, of which nothing is known at the first rebalance, and it cannot be "
+            "lifted where it stands: give initial_weights."
+        )
+    return new, tuple(lifted)
+
+
+def _as_given(past: Past, tradable: npt.NDArray[np.bool_]) -> tuple[Any, Any]:
+    """Training data in the form in which they came; with names where assets are left out."""
+    everything = bool(tradable.all())
+    X = past.values if everything else past.values[:, tradable]
+    if not past.is_frame and everything:
+        return X, past.y
+    names = [name for name, is_in in zip(past.names, tradable, strict=True) if is_in]
+    frame = pd.DataFrame(X, index=past.dates, columns=names, copy=False)
+    return frame, None if past.y is None else pd.Series(past.y, index=past.dates, copy=False)
+
+
+def _parameter(estimator: Any) -> str:
+    """Name under which `fit` takes the holdings."""
+    steps = getattr(estimator, "steps", None)
+    return "previous_weights" if steps is None else f"{steps[-1][0]}__{_parameter(steps[-1][1])}"
+
+
+def _innermost(estimator: Any) -> Any:
+    """The fitted estimator that has the weights, within searches and pipelines."""
+    if hasattr(estimator, "best_estimator_"):
+        return _innermost(estimator.best_estimator_)
+    return _innermost(estimator.steps[-1][1]) if hasattr(estimator, "steps") else estimator
+
+
+def _weights(model: Any, inner: Any, X: Any, names: list[str]) -> Array:
+    """Weights of the tradable assets."""
+    found = getattr(inner, "weights_", None)
+    is_direct = inner is model or inner is getattr(model, "best_estimator_", None)
+    if found is not None and is_direct and len(found) == len(names):
+        return np.asarray(found, dtype=np.float64)
+    last = X[-1:] if isinstance(X, np.ndarray) else X.iloc[-1:]
+    held = model.predict(last)
+    if not isinstance(held, Portfolio):
+        raise TypeError(
+            "backtest takes estimators with weights_, or whose predict(X) gives a Portfolio; "
+            f"{type(model).__name__} has neither."
+        )
+    unknown = [name for name in held.weights.index if name not in names]
+    weights = held.weights.reindex(names).fillna(0.0).to_numpy()
+    # A pipeline may choose assets, but must leave their returns as they are.
+    if unknown or not np.allclose(np.asarray(last) @ weights, held, rtol=1e-9, atol=1e-15):
+        raise ValueError(
+            f"The weights of {type(model).__name__} are not those of the columns of X: its steps may choose columns, "
+            "by name (set_output(transform='pandas')), but must not change returns."
+        )
+    return np.asarray(weights)
+
+
+def _everywhere(values: Array, tradable: npt.NDArray[np.bool_]) -> Array:
+    """Values for all assets, 0 for those that cannot be traded."""
+    everywhere = np.zeros(len(tradable))
+    everywhere[tradable] = values
+    return everywhere

@@ -1,0 +1,219 @@
+"""Folds that walk forward in time, by numbers of rows or by the calendar."""
+
+import datetime
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from sklearn.model_selection import BaseCrossValidator
+from sklearn.utils.validation import _num_samples
+
+__all__ = ["WalkForward"]
+
+Rows = npt.NDArray[np.intp]
+
+
+class WalkForward(BaseCrossValidator):
+    """Train on the past, test on what follows, step forward by what was tested.
+
+    A splitter of scikit-learn: for `backtest`, `cross_validate`, `GridSearchCV` and whatever else takes `cv`. Test sets
+    follow one another without a break; each training set lies before its test set.
+
+    Parameters
+    ----------
+    train_size : int, str, timedelta or pandas.DateOffset
+        Length of each training set: a number of rows or, with `freq`, of calendar periods; with `freq` also a span of
+        time, such as "365D" or ``pandas.DateOffset(years=1)``. With `expanding`, that of the first one.
+    test_size : int, default=1
+        Length of each test set: a number of rows or, with `freq`, of calendar periods.
+    freq : str or pandas.DateOffset, default=None
+        Calendar by which periods end: "ME" (months), "QE" (quarters), "W-WED" (weeks that end on Wednesdays),
+        "WOM-3FRI" (third Fridays). A period's last row is the last one on or before that date: decisions are taken
+        at its close. With frequencies of beginnings ("MS", "QS") a period begins on that date. The rows of `X` must
+        then have dates.
+    expanding : bool, default=False
+        Keep all rows from the first one in the training set.
+    gap : int, default=0
+        Number of rows before each test set that are in neither set. By the calendar they are taken from the end of the
+        training set.
+    keep_partial : bool, default=True
+        Keep a last test set that is shorter than the others. By the calendar, a last period counts as shorter when its
+        last date is not reached.
+
+    Raises
+    ------
+    ValueError
+        From `split`, for sizes that are none, for `freq` without dates, for dates out of order, and for data too short
+        for a single fold.
+
+    See Also
+    --------
+    trackfolio.model_selection.backtest : Trade at the beginning of each test set.
+    sklearn.model_selection.TimeSeriesSplit : A given number of folds.
+
+    Examples
+    --------
+    A year of days to learn from, and the quarter after it to be judged by:
+
+    >>> from trackfolio.datasets import load_sp500
+    >>> from trackfolio.model_selection import WalkForward
+    >>> X, y = load_sp500(start="2021-01-01", return_X_y=True)
+    >>> for train, test in WalkForward("365D", freq="QE").split(X):
+    ...     print(len(train), "days to", X.index[train[-1]].date(), "then", len(test))
+    253 days to 2022-03-31 then 62
+    252 days to 2022-06-30 then 64
+    252 days to 2022-09-30 then 61
+    """
+
+    def __init__(
+        self,
+        train_size: Any,
+        test_size: int = 1,
+        *,
+        freq: Any = None,
+        expanding: bool = False,
+        gap: int = 0,
+        keep_partial: bool = True,
+    ) -> None:
+        self.train_size = train_size
+        self.test_size = test_size
+        self.freq = freq
+        self.expanding = expanding
+        self.gap = gap
+        self.keep_partial = keep_partial
+
+    def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[Rows, Rows]]:
+        """Generate the rows of each training set and of its test set.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_periods, n_assets)
+            Rows in the order of time; with `freq`, with dates as their index.
+        y, groups : ignored
+            For scikit-learn's convention.
+
+        Yields
+        ------
+        train, test : ndarray of int
+            Places of rows.
+        """
+        rows = np.arange(_num_samples(X))
+        dates = _dates(X)
+        folds = self._by_count(len(rows)) if self.freq is None else self._by_calendar(dates)
+        none = True
+        for start, end, test_end in folds:
+            none = False
+            yield rows[start : end - self.gap], rows[end:test_end]
+        if none:
+            unit = "rows" if self.freq is None else f"periods of {self.freq!r}"
+            raise ValueError(
+                f"No fold in {len(rows)} rows: a training set (train_size={self.train_size!r}), the gap of {self.gap} "
+                f"rows and a test set (test_size={self.test_size} {unit}) must fit in. Give more rows, or smaller "
+                "sizes."
+            )
+
+    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
+        """Return the number of folds, for which X is needed.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_periods, n_assets)
+            As in `split`.
+        y, groups : ignored
+            For scikit-learn's convention.
+
+        Returns
+        -------
+        int
+            Number of folds.
+        """
+        if X is None:
+            raise ValueError("The number of folds of WalkForward follows from the data: give X.")
+        return sum(1 for _ in self.split(X))
+
+    def _by_count(self, n_rows: int) -> Iterator[tuple[int, int, int]]:
+        """First row of each training set, first of its test set, and the one after the last."""
+        size, step, gap = self._whole("train_size", 1), self._whole("test_size", 1), self._whole("gap", 0)
+        for end in range(size + gap, n_rows, step):
+            if end + step <= n_rows or self.keep_partial:
+                yield 0 if self.expanding else end - gap - size, end, min(end + step, n_rows)
+
+    def _by_calendar(self, dates: pd.DatetimeIndex | None) -> Iterator[tuple[int, int, int]]:
+        if dates is None:
+            raise ValueError(f"freq={self.freq!r} needs dates: give X as a DataFrame with a DatetimeIndex.")
+        step, gap = self._whole("test_size", 1), self._whole("gap", 0)
+        ends, is_complete = self._period_ends(dates)
+        for first in self._first_tests(dates, ends, step):
+            last = first + step - 1
+            if last >= len(ends) or (last == len(ends) - 1 and not is_complete):
+                if not self.keep_partial:
+                    continue
+                last = min(last, len(ends) - 1)
+            end = int(ends[first - 1])
+            start = 0 if self.expanding else self._training_start(dates, ends, first)
+            if end - gap > start:
+                yield start, end, int(ends[last])
+
+    def _period_ends(self, dates: pd.DatetimeIndex) -> tuple[Rows, bool]:
+        """Row after the last of each period, and whether the last period is complete."""
+        offset = pd.tseries.frequencies.to_offset(self.freq)
+        is_within_days = isinstance(offset, pd.offsets.Tick) and pd.Timedelta(offset) < pd.Timedelta(days=1)
+        days = dates if is_within_days else dates.normalize()
+        anchors = pd.date_range(days[0], days[-1], freq=offset)
+        begins = "Begin" in type(offset).__name__
+        ends = np.unique(days.searchsorted(anchors, side="left" if begins else "right"))
+        ends = ends[ends > 0]
+        is_complete = bool(len(ends) and ends[-1] == len(dates))
+        return (ends if is_complete else np.append(ends, len(dates))), is_complete
+
+    def _first_tests(self, dates: pd.DatetimeIndex, ends: Rows, step: int) -> Iterator[int]:
+        """First period of each test set."""
+        if isinstance(self.train_size, int | np.integer):
+            first = self._whole("train_size", 1)
+        else:
+            # The first decision for which the data reach back far enough.
+            enough = [self._reach(dates[end - 1]) >= dates[0] for end in ends]
+            first = enough.index(True) + 1 if any(enough) else len(ends)
+        yield from range(first, len(ends), step)
+
+    def _training_start(self, dates: pd.DatetimeIndex, ends: Rows, first: int) -> int:
+        if isinstance(self.train_size, int | np.integer):
+            before = first - int(self.train_size)
+            return int(ends[before - 1]) if before > 0 else 0
+        return int(dates.searchsorted(self._reach(dates[ends[first - 1] - 1]), side="right"))
+
+    def _reach(self, decision: pd.Timestamp) -> Any:
+        """Time up to which rows are too old for a decision."""
+        span = self.train_size
+        if isinstance(span, str):
+            span = pd.tseries.frequencies.to_offset(span)
+        if not isinstance(span, pd.offsets.BaseOffset | datetime.timedelta | np.timedelta64):
+            raise ValueError(
+                f"train_size must be a whole number, or a span of time such as '365D', got {self.train_size!r}."
+            )
+        return decision - span
+
+    def _whole(self, name: str, least: int) -> int:
+        value = getattr(self, name)
+        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+            hint = " (a span of time needs freq)" if name == "train_size" and not np.isscalar(value) else ""
+            raise ValueError(f"{name} must be a whole number of at least {least}, got {value!r}{hint}.")
+        return int(value)
+
+
+def _dates(X: Any) -> pd.DatetimeIndex | None:
+    """Dates of the rows, without a time zone; None where they have none."""
+    index = getattr(X, "index", None)
+    if isinstance(index, pd.PeriodIndex):
+        index = index.to_timestamp()
+    if not isinstance(index, pd.DatetimeIndex):
+        return None
+    if not index.is_monotonic_increasing:
+        place = int(np.flatnonzero(np.diff(index.asi8) < 0)[0]) + 1
+        raise ValueError(
+            f"The dates of X are not in order: {index[place]:%Y-%m-%d} in row {place} comes after "
+            f"{index[place - 1]:%Y-%m-%d}. Sort X and y by date first."
+        )
+    return index.tz_localize(None)
