@@ -14,6 +14,7 @@ from trackfolio._holder import PortfolioHolder, checked_bound
 from trackfolio._holdings import cardinality_of
 from trackfolio._position import Position, check_covariance
 from trackfolio._products import times
+from trackfolio._running import Moments, is_dask_array, moments_of_blocks
 from trackfolio._terms import NamedTermsMixin, named
 from trackfolio._validation import (
     Array,
@@ -81,7 +82,10 @@ class PortfolioEstimator(NamedTermsMixin, PortfolioHolder):
 
     def _problem(self, X: Any, y: Any, previous_weights: Any, sample_weight: Any) -> Problem:
         """Describe: positions, limits and objective."""
-        portfolio, active, names, benchmark_weights = self._positions(X, y, sample_weight)
+        return self._describe(self._positions(X, y, sample_weight), previous_weights)
+
+    def _describe(self, positions: "_Positions", previous_weights: Any) -> Problem:
+        portfolio, active, names, benchmark_weights = positions
         problem = Problem(
             names=names,
             objective=[],
@@ -141,25 +145,55 @@ class PortfolioEstimator(NamedTermsMixin, PortfolioHolder):
         """Data as the risks see them, names of the assets, and weights of the benchmark if they are given."""
         if self._precomputed:
             return self._positions_of_covariance(X, y, sample_weight)
-        if y is None:
-            values = self._validated(X, y=None, reset=True)
-            target = None
-        else:
-            check_same_index(X, y)
-            values, target = self._validated(X, y=y, reset=True)
-            warn_if_prices(target, ["y"], "y")
-        names = self._names(X)
-        warn_if_prices(values, names)
-        weights = self._checked_weights(self._given_weights(X), names)
-        by_weights = weights if target is None else None
-        target = times(values, weights) if target is None and weights is not None else target
-        if sample_weight is not None:
-            check_same_index(X, sample_weight, y_name="sample_weight")
-            sample_weight = _sample_weight(sample_weight, values)
+        if is_dask_array(X):
+            return self._positions_of_blocks(X, y, sample_weight)
+        values, target, names, weights, sample_weight = self._sample(X, y, sample_weight, reset=True)
+        by_weights = weights if y is None else None
         portfolio, active = Position(values, sample_weight=sample_weight), None
         if target is not None:
             active = Position(values, target, benchmark_weights=by_weights, sample_weight=sample_weight)
         return _Positions(portfolio, active, names, weights)
+
+    def _sample(self, X: Any, y: Any, sample_weight: Any, *, reset: bool) -> "_Sample":
+        """Returns of the assets and of the benchmark, checked."""
+        if y is None:
+            values = self._validated(X, y=None, reset=reset)
+            target = None
+        else:
+            check_same_index(X, y)
+            values, target = self._validated(X, y=y, reset=reset)
+            warn_if_prices(target, ["y"], "y")
+        names = self._names(X)
+        warn_if_prices(values, names)
+        weights = self._checked_weights(self._given_weights(X), names)
+        target = times(values, weights) if target is None and weights is not None else target
+        if sample_weight is not None:
+            check_same_index(X, sample_weight, y_name="sample_weight")
+            sample_weight = _sample_weight(sample_weight, values)
+        return _Sample(values, target, names, weights, sample_weight)
+
+    def _positions_of_moments(
+        self, moments: Moments, *, is_active: bool, names: list[str], weights: Array | None
+    ) -> "_Positions":
+        """Positions of which the moments alone are known; the last column is the benchmark, if there is one."""
+        portfolio = Position(None, moments=moments.of_first(len(names)))
+        active = Position(None, moments=moments, is_active=True) if is_active else None
+        return _Positions(portfolio, active, names, weights)
+
+    def _positions_of_blocks(self, X: Any, y: Any, sample_weight: Any) -> "_Positions":
+        """Positions of arrays of Dask, which stay where they are."""
+        if X.ndim != 2 or (y is not None and np.shape(y) != X.shape[:1]):
+            raise ValueError(
+                f"X must have shape (n_periods, n_assets) and y (n_periods,), got {X.shape}, {np.shape(y)}."
+            )
+        self.n_features_in_ = X.shape[1]
+        self.__dict__.pop("feature_names_in_", None)
+        names = self._names(X)
+        warn_if_prices(np.asarray(X[:_FIRST_ROWS]), names)
+        weights = self._checked_weights(self._given_weights(X), names)
+        target = X @ weights if y is None and weights is not None else y
+        moments = moments_of_blocks(X, target, sample_weight)
+        return self._positions_of_moments(moments, is_active=target is not None, names=names, weights=weights)
 
     def _positions_of_covariance(self, sigma: Any, y: Any, sample_weight: Any) -> "_Positions":
         for name, value in (("y", y), ("sample_weight", sample_weight)):
@@ -193,6 +227,20 @@ _COST = "costs__"
 def _cost_at(problem: Problem, w: Array) -> float:
     """Costs at given weights, in units of the objective."""
     return float(sum(c * f.value(w) for name, c, f in problem.objective if name.startswith(_COST)))
+
+
+# Rows of an array on a cluster that are looked at here for prices.
+_FIRST_ROWS = 100
+
+
+class _Sample(NamedTuple):
+    """Returns of the assets and of the benchmark, names, weights of the benchmark, and repetitions of the periods."""
+
+    values: Array
+    target: Array | None
+    names: list[str]
+    weights: Array | None
+    sample_weight: Array | None
 
 
 class _Positions(NamedTuple):

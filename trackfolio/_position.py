@@ -8,8 +8,10 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.utils.validation import has_fit_parameter
 
+from trackfolio._moments import is_noise, slope_on
 from trackfolio._products import column_means, root_mean_square, times, transposed_times
 from trackfolio._quadratic import FactorQuadratic, MatrixQuadratic, Quadratic, RowsQuadratic
+from trackfolio._running import Moments
 from trackfolio._validation import Array, degrees_of_freedom
 
 
@@ -41,6 +43,10 @@ class Position:
         Repetitions of each period.
     covariance : ndarray of shape (n_assets, n_assets) or None
         Given in place of X.
+    moments : Moments or None
+        Given in place of X and y: of the assets' returns and, against a benchmark, of its returns as the last column.
+    is_active : bool
+        Whether the moments have that column.
     """
 
     def __init__(
@@ -51,24 +57,40 @@ class Position:
         benchmark_weights: Array | None = None,
         sample_weight: Array | None = None,
         covariance: Array | None = None,
+        moments: Moments | None = None,
+        is_active: bool = False,
     ) -> None:
         self.X, self.y, self.benchmark_weights = X, y, benchmark_weights
-        self.sample_weight, self._covariance = sample_weight, covariance
-        given = X if covariance is None else covariance
-        assert given is not None, "X or covariance must be given"
-        self.n_assets = given.shape[1]
+        self.sample_weight, self._covariance, self.moments = sample_weight, covariance, moments
+        given = next(
+            data for data in (X, covariance, None if moments is None else moments.comoment) if data is not None
+        )
+        self.n_assets = given.shape[1] - is_active
         self._estimated: list[tuple[Any, MatrixQuadratic | FactorQuadratic]] = []
 
     @property
     def total_weight(self) -> float:
         """Number of periods, repetitions counted."""
+        if self.moments is not None:
+            return self.moments.total
         if self.sample_weight is not None:
             return float(self.sample_weight.sum())
         return float(len(self.rows))
 
     @property
+    def has_means(self) -> bool:
+        """Whether the data tell the mean of each asset's returns."""
+        return self.X is not None or self.moments is not None
+
+    @property
     def rows(self) -> Array:
         """Asset returns, of shape (n_periods, n_assets), in the precision in which they are kept (see `_products`)."""
+        if self.moments is not None:
+            raise ValueError(
+                "Only the moments of the returns are kept (partial_fit, Dask arrays), but a term needs the returns "
+                "period by period: use RootMeanSquare, StandardDeviation or Variance of the sample, and limits on "
+                "weights."
+            )
         if self.X is None:
             raise ValueError(
                 "Only a covariance was given (covariance='precomputed'), but a term needs returns period by period. "
@@ -98,18 +120,34 @@ class Position:
     @cached_property
     def mean_returns(self) -> Array:
         """Sample mean of each asset's returns."""
+        if self.moments is not None:
+            return self.moments.mean[: self.n_assets]
         return column_means(self.rows, self.sample_weight)
 
     @property
     def mean_benchmark_return(self) -> float:
         """Sample mean of the benchmark's returns."""
+        if self.moments is not None:
+            return float(self.moments.mean[self.n_assets])
         assert self.y is not None, "only asked of positions against a benchmark by returns"
         return float(np.average(self.y, weights=self.sample_weight))
 
     @cached_property
     def return_unit(self) -> float:
         """Typical size of the returns, the root mean square of those of all assets; 1 where all are zero."""
+        if self.moments is not None:
+            return float(np.sqrt(np.mean(np.diagonal(self.moments.second)[: self.n_assets]))) or 1.0
         return root_mean_square(self.rows) or 1.0
+
+    @property
+    def betas(self) -> Array | None:
+        """Slope of each asset's returns on those of the benchmark; None where these are constant or not there."""
+        if self.moments is not None:
+            of_benchmark = self.moments.comoment[self.n_assets]
+            deviation = np.sqrt(of_benchmark[-1] / self.moments.total)
+            return None if is_noise(deviation, self.moments.mean[-1:]) else of_benchmark[:-1] / of_benchmark[-1]
+        betas: Array | None = None if self.y is None else slope_on(self.y, self.double_rows, self.sample_weight)
+        return betas
 
     def pull_back(self, gradient: Array) -> Array:
         """Turn a gradient with respect to the returns into one with respect to the weights: X' g."""
@@ -118,13 +156,23 @@ class Position:
     @cached_property
     def second_moment(self) -> Quadratic:
         """Mean of squared returns, as a quadratic of the weights."""
+        if self.moments is not None:
+            return self._of_matrix(self.moments.second)
         return RowsQuadratic(self.rows, self.y, self.sample_weight, self.total_weight, centered=False)
 
     @cached_property
     def variance(self) -> Quadratic:
         """Sample variance of the returns (denominator: number of periods - 1), as a quadratic of the weights."""
         divisor = degrees_of_freedom(self.total_weight)
+        if self.moments is not None:
+            return self._of_matrix(self.moments.comoment / divisor)
         return RowsQuadratic(self.rows, self.y, self.sample_weight, divisor, centered=True)
+
+    def _of_matrix(self, matrix: Array) -> MatrixQuadratic:
+        """Quadratic form of the weights and, against a benchmark, of -1 for it."""
+        reference = np.zeros(len(matrix))
+        reference[self.n_assets :] = 1.0
+        return MatrixQuadratic(matrix, reference, self.n_assets)
 
     def covariance(self, estimator: Any) -> MatrixQuadratic | FactorQuadratic:
         """Ex-ante variance by a covariance estimator, fitted here on a clone, or by the given matrix."""

@@ -137,7 +137,7 @@ class Problem:
         """Expected returns of the assets, or an error that says who needs them."""
         if self.given_returns is not None:
             return self.given_returns
-        if self.portfolio.X is None:
+        if not self.portfolio.has_means:
             raise ValueError(f"{who} needs expected returns: a covariance alone has none, give expected_returns.")
         return self.portfolio.mean_returns
 

@@ -2,17 +2,32 @@
 
 from typing import Any, Self
 
+import numpy as np
 from sklearn.base import RegressorMixin, clone
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from trackfolio._base import PortfolioEstimator, checked_risk
 from trackfolio._functions import RiskOf, Summand
 from trackfolio._products import times
-from trackfolio._validation import check_same_index
+from trackfolio._running import Moments
+from trackfolio._terms import offers
+from trackfolio._validation import Array, check_same_index, limit
 from trackfolio.problem import Problem
 from trackfolio.risks import Risk, RootMeanSquare
 
 __all__ = ["MinTrackingError"]
+
+
+def _needs_moments_alone(estimator: Any) -> bool:
+    """Whether the risk follows from the moments of the returns; raise with the reason where it does not."""
+    risk = estimator.risk
+    if risk is None or (offers(risk, "quadratic") and getattr(risk, "covariance", None) is None):
+        return True
+    raise AttributeError(
+        f"partial_fit keeps the moments of the returns, from which {risk!r} does not follow: use RootMeanSquare, "
+        "StandardDeviation or Variance of the sample, or fit."
+    )
 
 
 class MinTrackingError(RegressorMixin, PortfolioEstimator):
@@ -68,6 +83,8 @@ class MinTrackingError(RegressorMixin, PortfolioEstimator):
         Weights of the benchmark that were used, if there were any.
     n_features_in_ : int
         Number of assets.
+    n_samples_seen_ : int
+        Number of rows so far, after `partial_fit`.
     feature_names_in_ : ndarray of str
         Names of the assets, where `X` has any.
 
@@ -126,7 +143,8 @@ class MinTrackingError(RegressorMixin, PortfolioEstimator):
         ----------
         X : array-like or DataFrame of shape (n_periods, n_assets)
             Simple returns of the assets, per period; with ``covariance="precomputed"`` the covariance matrix of the
-            assets, of shape (n_assets, n_assets).
+            assets, of shape (n_assets, n_assets). An array of Dask stays where its blocks are: see `partial_fit` for
+            what can be asked of it.
         y : array-like or Series of shape (n_periods,), optional
             Simple returns of the benchmark, per period; may be left out where `benchmark_weights` is given. Pandas
             objects must have the same index as X.
@@ -149,7 +167,84 @@ class MinTrackingError(RegressorMixin, PortfolioEstimator):
         SolverFailure
             If no solver found weights.
         """
+        self._forget()
         return self._solve(self._problem(X, y, previous_weights, sample_weight), X)
+
+    @available_if(_needs_moments_alone)  # type: ignore[untyped-decorator]  # scikit-learn has no types
+    def partial_fit(
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        previous_weights: Any = None,
+        sample_weight: Any = None,
+        forgetting: float = 1.0,
+    ) -> Self:
+        """Find the weights for all rows so far: those of the calls before, and these.
+
+        Kept are the moments of the rows, not the rows: a series may be longer than any memory, and the weights are
+        those of `fit` on all of it. The method is there if the risk is `RootMeanSquare`, `StandardDeviation` or
+        `Variance` of the sample; no limit may look at single periods.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_periods, n_assets)
+            Simple returns of the assets in the periods that follow, per period.
+        y : array-like or Series of shape (n_periods,), optional
+            Simple returns of the benchmark, per period; as in `fit`.
+        previous_weights, sample_weight
+            As in `fit`.
+        forgetting : float, default=1.0
+            Factor by which each new period reduces the weight of all periods before it, above 0 and at most 1:
+            ``0.5 ** (1 / 60)`` halves it in 60 periods. It does not matter into which calls the rows are split.
+
+        Returns
+        -------
+        self : MinTrackingError
+            The fitted estimator. `n_samples_seen_` is the number of rows so far.
+
+        Raises
+        ------
+        ValueError
+            As in `fit`; and for a constraint that looks at single periods. The rows then do not count.
+        AttributeError
+            For a risk that moments do not determine.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from trackfolio import MinTrackingError
+        >>> from trackfolio.datasets import load_sp500
+        >>> X, y = load_sp500(start="2014-01-01", return_X_y=True)
+        >>> model = MinTrackingError(max_weights=0.1)
+        >>> for year in range(2014, 2023):
+        ...     model = model.partial_fit(X.loc[f"{year}"], y.loc[f"{year}"])
+        >>> model.n_samples_seen_
+        2263
+        >>> bool(np.abs(model.weights_ - MinTrackingError(max_weights=0.1).fit(X, y).weights_).max() < 1e-10)
+        True
+        """
+        factor = limit(forgetting, "forgetting", np.nan)
+        if not 0 < factor <= 1:
+            raise ValueError(f"forgetting must be above 0 and at most 1, got {forgetting!r}.")
+        before = getattr(self, "_moments", None)
+        rows = self._sample(X, y, sample_weight, reset=before is None)
+        moments = Moments.of(rows.values, rows.target, _faded(rows.sample_weight, factor, len(rows.values)))
+        if before is not None:
+            if before.mean.shape != moments.mean.shape:
+                raise ValueError("A benchmark must be given in all calls of partial_fit, or in none.")
+            moments = before.faded(factor ** len(rows.values)).joined(moments)
+        is_active = rows.target is not None
+        positions = self._positions_of_moments(moments, is_active=is_active, names=rows.names, weights=rows.weights)
+        self._solve(self._describe(positions, previous_weights), X)
+        self._moments = moments
+        self.n_samples_seen_ = getattr(self, "n_samples_seen_", 0) + len(rows.values)
+        return self
+
+    def _forget(self) -> None:
+        """Drop what calls of `partial_fit` have left."""
+        for name in ("_moments", "n_samples_seen_"):
+            self.__dict__.pop(name, None)
 
     def make_problem(
         self, X: Any, y: Any = None, *, previous_weights: Any = None, sample_weight: Any = None
@@ -235,3 +330,11 @@ class MinTrackingError(RegressorMixin, PortfolioEstimator):
         # A regression with limits on its coefficients fits arbitrary data poorly.
         tags.regressor_tags.poor_score = True
         return tags
+
+
+def _faded(sample_weight: Array | None, factor: float, n_rows: int) -> Array | None:
+    """Weights of the rows, each reduced by those after it."""
+    if factor == 1:
+        return sample_weight
+    fading = factor ** np.arange(n_rows - 1, -1, -1.0)
+    return fading if sample_weight is None else fading * sample_weight

@@ -7,7 +7,6 @@ import pandas as pd
 import scipy.sparse as sp
 
 from trackfolio._constraint import Constraint, Rows
-from trackfolio._moments import slope_on
 from trackfolio._validation import finite_per_asset, limit, per_asset, unknown_name
 
 
@@ -150,11 +149,11 @@ class BetaBounds(Constraint):
     def rows(self, problem: Any) -> Rows:
         """Linear limits: one row of the betas of the assets."""
         active = problem.require_active("BetaBounds")
-        if active.y is None:
+        if active.y is None and active.moments is None:
             raise ValueError(
                 "BetaBounds needs returns; with covariance='precomputed' use Exposure(betas, lower, upper)."
             )
-        betas = slope_on(active.y, active.double_rows, active.sample_weight)
+        betas = active.betas
         if betas is None:
             raise ValueError("BetaBounds is not defined: the benchmark's return is constant.")
         return Rows(

@@ -21,6 +21,13 @@ class _QuadraticRisk(Risk):
     def quadratic(self, position: Position) -> Quadratic:
         """Quadratic form of the weights that is the risk, or the square of the risk if `is_root`."""
 
+    def at(self, position: Position, w: Array) -> float:
+        """Risk of a position at given weights; from the moments, where these are all that is known."""
+        if position.moments is None:
+            return super().at(position, w)
+        q = float(self.quadratic(position).value(w))  # type: ignore[attr-defined]  # moments give a matrix
+        return float(np.sqrt(q)) if self.is_root else q
+
     def scale(self, position: Position, size: float = 1.0) -> float:
         """Mean over the assets of the risk of each asset alone, from the squares (an optimum of 0 is no trouble)."""
         s = mean_diagonal(self.quadratic(position), size)
