@@ -231,8 +231,6 @@ class MinTrackingError(RegressorMixin, PortfolioEstimator):
         rows = self._sample(X, y, sample_weight, reset=before is None)
         moments = Moments.of(rows.values, rows.target, _faded(rows.sample_weight, factor, len(rows.values)))
         if before is not None:
-            if before.mean.shape != moments.mean.shape:
-                raise ValueError("A benchmark must be given in all calls of partial_fit, or in none.")
             moments = before.faded(factor ** len(rows.values)).joined(moments)
         is_active = rows.target is not None
         positions = self._positions_of_moments(moments, is_active=is_active, names=rows.names, weights=rows.weights)

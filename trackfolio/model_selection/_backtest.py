@@ -55,8 +55,8 @@ def backtest(
     nothing else.
 
     Terms that look at the holdings (`MaxTurnover`, `MaxTrades`, `TransactionCost`) get the drifted ones; folds then run
-    one after the other. Otherwise they are independent, and run in parallel. The numbers are the same, to the last bit,
-    for any `n_jobs`.
+    one after the other. Otherwise they are independent, and run in parallel. The numbers are the same for any `n_jobs`,
+    and on other machines but for rounding.
 
     Parameters
     ----------
