@@ -18,6 +18,7 @@ from trackfolio._portfolio_summary import summary_table
 from trackfolio._products import times
 from trackfolio._validation import Array, asset_names, finite_per_asset
 from trackfolio.risks import Risk, StandardDeviation
+from trackfolio.shares._shares import Shares, Targets, whole_shares
 
 __all__ = ["Portfolio"]
 
@@ -331,6 +332,26 @@ class Portfolio(ArrayLike):
         because the number of periods a year is unknown. Ratios have risk-free rate 0.
         """
         return summary_table(self)
+
+    def to_shares(self, prices: Any, value: float, *, lot_size: Any = 1) -> Shares:
+        """Return the whole shares that are nearest to the weights, what is traded, and what rounding costs.
+
+        Parameters
+        ----------
+        prices : array-like of shape (n_assets,), dict or Series by asset name
+            Price of a share of each asset, in one currency; needed of those with a weight, nan or left out elsewhere.
+        value : float
+            Amount to invest, cash included, in the money of the prices.
+        lot_size : int, array-like of shape (n_assets,), dict or Series by asset name, default=1
+            Shares that are traded together, 1 where a name is left out.
+
+        Returns
+        -------
+        Shares
+            Of a portfolio of a backtest: those of its last weights.
+        """
+        targets = Targets(self.weights, self._X, self._dates, self.periods_per_year)
+        return whole_shares(targets, prices, value, lot_size)
 
     def _pair(self) -> tuple[Array, Array]:
         if self._benchmark is None:

@@ -223,7 +223,7 @@ def _decisions(
         if depends_on_holdings(estimator):
             calls.append((name, in_order, (estimator, *market.data, folds, book)))
         else:
-            calls += [(name, decide, (estimator, *market.data, train, None)) for train, _ in folds]
+            calls += [(name, decide, (estimator, *market.data, train)) for train, _ in folds]
     if is_sequential(n_jobs):
         results: Any = (function(*arguments, **options) for _, function, arguments in calls)
     else:

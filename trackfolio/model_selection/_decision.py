@@ -50,13 +50,14 @@ def decide(
     names: list[str],
     is_frame: bool,
     train: npt.NDArray[np.intp],
-    holdings: Array | None,
+    holdings: Array | None = None,
     *,
+    in_order: bool = False,
     memory: Any = None,
     keep_estimator: bool = False,
     hold_on_error: bool = False,
 ) -> Decision:
-    """Fit on the training rows and nothing else.
+    """Fit on the training rows and, where decisions are made in order, on the holdings; on nothing else.
 
     All data come as arguments of their own, so that joblib's backends ship them once for all decisions.
     """
@@ -68,7 +69,7 @@ def decide(
         tradable = np.asarray(~np.isnan(past.values).any(axis=0))
         if not tradable.any():
             raise ValueError("No asset has all its returns in the training rows.")
-        result: Decision = fit(estimator, past, tradable, holdings, keep_estimator, __version__)
+        result: Decision = fit(estimator, past, tradable, in_order, holdings, keep_estimator, __version__)
     except Exception as error:
         if not hold_on_error:
             error.add_note(f"In the backtest's fold that is fitted on {period_text(past.dates, len(past.values))}.")
@@ -91,28 +92,33 @@ def in_order(
     """Make one decision after the other, each from the holdings that the ones before have led to."""
     ledger = Ledger(book, values)
     for train, test in folds:
-        decision = decide(estimator, values, y, dates, names, is_frame, train, ledger.holdings, **options)
+        decision = decide(
+            estimator, values, y, dates, names, is_frame, train, ledger.holdings, in_order=True, **options
+        )
         yield decision
         ledger.rebalance(decision.weights, slice(test[0], test[-1] + 1))
 
 
 def _fitted(
-    estimator: Any, past: Past, tradable: npt.NDArray[np.bool_], holdings: Array | None, keep: bool, _version: str
+    estimator: Any,
+    past: Past,
+    tradable: npt.NDArray[np.bool_],
+    needs_holdings: bool,
+    holdings: Array | None,
+    keep: bool,
+    _version: str,
 ) -> Decision:
     """Decision from the data of one fold alone, so that it can be stored and found by them and by the version."""
     everything = bool(tradable.all())
     universe = Universe(past.names, tradable, past.dates)
     model = clone(estimator) if everything else restricted(estimator, universe)
-    depends = depends_on_holdings(model)
     lifted: tuple[str, ...] = ()
-    if depends and holdings is None:
+    if needs_holdings and holdings is None:
         model, lifted = _without_holdings(model)
-        depends = False
     X, y = _as_given(past, tradable)
     inside = [name for name, is_in in zip(past.names, tradable, strict=True) if is_in]
     previous = {}
-    if depends:
-        assert holdings is not None
+    if needs_holdings and holdings is not None:
         previous = {_parameter(model): dict(zip(inside, holdings[tradable].tolist(), strict=True))}
     # One thread, so that the numbers are the same wherever and beside whatever this runs.
     with threads_for(0.0), prices_looked_for():

@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from trackfolio._validation import Array, limit
+from trackfolio._weight_measures import half_distance
 from trackfolio.costs import TransactionCost
-from trackfolio.metrics import turnover
 
 # Weights that are smaller are none.
 _NOTHING = 1e-12
@@ -123,7 +123,7 @@ class Ledger:
         paid = np.zeros(len(held.returns))
         paid[0] = prices.of_trade(weights, previous)
         self.targets.append(weights)
-        self.turnovers.append(turnover(weights, previous))
+        self.turnovers.append(half_distance(weights, previous))
         self.costs.append(float(paid[0]))
         for row, asset, weight in held.sold:
             before = np.zeros(len(weights))
