@@ -1,5 +1,6 @@
 """Walk forward: fit on the past, trade, hold, pay, and stitch what was earned."""
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pandas as pd
 from joblib import Memory, delayed
 
 from trackfolio._validation import (
+    Array,
     asset_names,
     check_same_index,
     finite_per_asset,
@@ -112,7 +114,9 @@ def backtest(
     -----
     Missing returns: an asset can be bought where the training set has all its returns; parameters by asset are cut to
     these assets. One that is held and has no return in some period was sold at its last price, at a cost, and is cash
-    until the next trade: `Backtest.sales` lists them.
+    until the next trade: `Backtest.sales` lists them. In what terms see of the holdings, these proceeds are spread over
+    the other assets in proportion, so that a limit on turnover is not used up by investing them again; the trades are
+    charged as they are. Candidates in the grid of a search are not cut.
 
     References
     ----------
@@ -141,8 +145,11 @@ def backtest(
     book = Book(Prices(transaction_costs, management_fee, market.names), drift, initial)
     if error_score not in ("raise", "hold"):
         raise ValueError(f"error_score must be 'raise' or 'hold', got {error_score!r}.")
+    store = Memory(memory, verbose=0) if isinstance(memory, str | Path) else memory
+    if store is not None and not hasattr(store, "cache"):
+        raise TypeError(f"memory must be a folder or a joblib.Memory, got {memory!r}.")
     options = {
-        "memory": Memory(memory, verbose=0) if isinstance(memory, str | Path) else memory,
+        "memory": store,
         "keep_estimator": return_estimator,
         "hold_on_error": error_score == "hold",
     }
@@ -157,7 +164,8 @@ def _market(X: Any, y: Any) -> Market:
     check_same_index(X, y)
     columns = X.columns.tolist() if isinstance(X, pd.DataFrame) else getattr(X, "columns", None)
     try:
-        values = np.asarray(X.to_numpy() if hasattr(X, "to_numpy") else X, dtype=np.float64)
+        # In the order of rows, so that the rows of a fold look the same whatever follows them.
+        values = np.ascontiguousarray(X.to_numpy() if hasattr(X, "to_numpy") else X, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise ValueError(f"X must be numbers, the returns per period: {error}.") from error
     if values.ndim != 2 or 0 in values.shape:
@@ -175,18 +183,35 @@ def _market(X: Any, y: Any) -> Market:
             raise ValueError(f"y must have shape ({len(values)},) like the rows of X, got {target.shape}.")
         refuse_non_finite(y, "y")
         warn_if_prices(target, ["y"], "y")
-    warn_if_prices(np.nan_to_num(values), names)
+    warn_if_prices(_filled(values), names)
     dates = X.index if isinstance(X, pd.DataFrame) else None
     name = getattr(y, "name", None)
     return Market(values, target, dates, names, columns is not None, None if name is None else str(name))
 
 
+def _filled(values: Array) -> Array:
+    """Returns with the typical one of each asset where one is missing, to be looked through for prices."""
+    missing = np.isnan(values)
+    if not missing.any():
+        return values
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of assets without any return
+        return np.where(missing, np.nan_to_num(np.nanmedian(values, axis=0)), values)
+
+
 def _folds(cv: Any, X: Any, y: Any, n_rows: int) -> list[tuple[Places, Places]]:
     """Folds in the order of time, none of which looks ahead."""
-    if not hasattr(cv, "split") and (isinstance(cv, str) or not hasattr(cv, "__iter__")):
-        raise TypeError(f"cv must be a splitter such as WalkForward(252, 21), or (train, test) pairs, got {cv!r}.")
-    pairs = cv.split(X, y) if hasattr(cv, "split") else cv
-    folds = [(np.asarray(train), np.asarray(test)) for train, test in pairs]
+    pairs = cv.split(X, y) if hasattr(cv, "split") and not isinstance(cv, str) else cv
+    if hasattr(pairs, "__next__"):
+        pairs = list(pairs)  # what a splitter itself has to say, it says here
+    try:
+        folds = [(np.asarray(train), np.asarray(test)) for train, test in pairs]
+    except (TypeError, ValueError) as error:
+        raise TypeError(
+            f"cv must be a splitter such as WalkForward(252, 21), or (train, test) pairs, got {cv!r}."
+        ) from error
+    if not all(part.ndim == 1 and (part.dtype.kind in "iu" or not len(part)) for fold in folds for part in fold):
+        raise TypeError(f"The folds of cv must be arrays of row numbers, got {folds[0]!r}.")
     if not folds:
         raise ValueError(f"{cv!r} gives no fold.")
     end = None

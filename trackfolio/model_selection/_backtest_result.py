@@ -217,6 +217,8 @@ def _benchmark(decisions: list[Decision], market: Market, folds: list[Any], book
     last, parts = None, []
     for decision, (_, test) in zip(decisions, folds, strict=True):
         last = last if decision.benchmark_weights is None else decision.benchmark_weights
+        if last is None and any(each.benchmark_weights is not None for each in decisions):
+            raise ValueError("The first fit failed, which would have told the benchmark's weights: give y.")
         if last is None:
             return None
         block = hold(last, market.values[test[0] : test[-1] + 1], drift=book.drift)

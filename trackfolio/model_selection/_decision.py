@@ -51,6 +51,7 @@ def decide(
     is_frame: bool,
     train: npt.NDArray[np.intp],
     holdings: Array | None = None,
+    proceeds: float = 0.0,
     *,
     in_order: bool = False,
     memory: Any = None,
@@ -69,7 +70,9 @@ def decide(
         tradable = np.asarray(~np.isnan(past.values).any(axis=0))
         if not tradable.any():
             raise ValueError("No asset has all its returns in the training rows.")
-        result: Decision = fit(estimator, past, tradable, in_order, holdings, keep_estimator, __version__)
+        result: Decision = fit(
+            estimator, past, tradable, in_order, _handed(holdings, proceeds, tradable), keep_estimator, __version__
+        )
     except Exception as error:
         if not hold_on_error:
             error.add_note(f"In the backtest's fold that is fitted on {period_text(past.dates, len(past.values))}.")
@@ -92,9 +95,8 @@ def in_order(
     """Make one decision after the other, each from the holdings that the ones before have led to."""
     ledger = Ledger(book, values)
     for train, test in folds:
-        decision = decide(
-            estimator, values, y, dates, names, is_frame, train, ledger.holdings, in_order=True, **options
-        )
+        before = ledger.holdings, ledger.proceeds
+        decision = decide(estimator, values, y, dates, names, is_frame, train, *before, in_order=True, **options)
         yield decision
         ledger.rebalance(decision.weights, slice(test[0], test[-1] + 1))
 
@@ -119,24 +121,44 @@ def _fitted(
     inside = [name for name, is_in in zip(past.names, tradable, strict=True) if is_in]
     previous = {}
     if needs_holdings and holdings is not None:
-        previous = {_parameter(model): dict(zip(inside, holdings[tradable].tolist(), strict=True))}
+        previous = {_parameter(model): dict(zip(inside, holdings.tolist(), strict=True))}
     # One thread, so that the numbers are the same wherever and beside whatever this runs.
     with threads_for(0.0), prices_looked_for():
         start = time.perf_counter()
-        model.fit(X, y, **previous) if y is not None else model.fit(X, **previous)
+        try:
+            model.fit(X, y, **previous) if y is not None else model.fit(X, **previous)
+        except Exception as error:
+            if lifted:
+                error.add_note(
+                    f"{', '.join(lifted)} was lifted, as nothing is held yet: initial_weights would keep it."
+                )
+            raise
         seconds = time.perf_counter() - start
-    inner = _innermost(model)
+        inner = _innermost(model)
+        weights = _weights(model, inner, X, inside)
     solution = getattr(inner, "solution_", None)
-    benchmark = getattr(inner, "benchmark_weights_", None)
     return Decision(
-        weights=_everywhere(_weights(model, inner, X, inside), tradable),
-        benchmark_weights=None if benchmark is None else _everywhere(np.asarray(benchmark), tradable),
+        weights=_everywhere(weights, tradable),
+        benchmark_weights=_benchmark_weights(inner, inside, tradable),
         seconds=seconds,
         status=getattr(solution, "status", ""),
         gap=np.nan if getattr(solution, "certificate", None) is None else solution.gap,  # type: ignore[union-attr]
         lifted=lifted,
         estimator=model if keep else None,
     )
+
+
+def _handed(holdings: Array | None, proceeds: float, tradable: npt.NDArray[np.bool_]) -> Array | None:
+    """Holdings of the tradable assets, and in proportion what is held of others or was sold for want of prices.
+
+    A limit on turnover is on what the manager chooses to trade: to invest again what prices that ended have brought
+    would exhaust it.
+    """
+    if holdings is None:
+        return None
+    inside = holdings[tradable]
+    lost = float(holdings[~tradable].sum()) + proceeds
+    return inside * (1 + lost / inside.sum()) if lost and inside.sum() > 0 else inside
 
 
 def depends_on_holdings(estimator: Any) -> bool:
@@ -207,7 +229,7 @@ def _weights(model: Any, inner: Any, X: Any, names: list[str]) -> Array:
     if found is not None and is_direct and len(found) == len(names):
         return np.asarray(found, dtype=np.float64)
     last = X[-1:] if isinstance(X, np.ndarray) else X.iloc[-1:]
-    held = model.predict(last)
+    held = model.predict(last) if hasattr(model, "predict") else None
     if not isinstance(held, Portfolio):
         raise TypeError(
             "backtest takes estimators with weights_, or whose predict(X) gives a Portfolio; "
@@ -222,6 +244,16 @@ def _weights(model: Any, inner: Any, X: Any, names: list[str]) -> Array:
             "by name (set_output(transform='pandas')), but must not change returns."
         )
     return np.asarray(weights)
+
+
+def _benchmark_weights(inner: Any, names: list[str], tradable: npt.NDArray[np.bool_]) -> Array | None:
+    """Weights of the benchmark for all assets, where the estimator has some."""
+    found = getattr(inner, "benchmark_weights_", None)
+    if found is None:
+        return None
+    if len(found) != len(names):  # a step before has chosen assets
+        found = pd.Series(found, index=[str(name) for name in inner.feature_names_in_]).reindex(names).fillna(0.0)
+    return _everywhere(np.asarray(found), tradable)
 
 
 def _everywhere(values: Array, tradable: npt.NDArray[np.bool_]) -> Array:

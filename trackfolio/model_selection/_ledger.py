@@ -24,16 +24,20 @@ class Held(NamedTuple):
     holdings : ndarray of shape (n_assets,)
         Weights after the last period.
     sold : list of (int, int, float)
-        Assets without further prices: the period from which on they are cash, the asset, and its weight then.
+        Assets without further prices: the period from which on they are cash, the asset, and its weight then; in the
+        order of the periods.
+    proceeds : float
+        Weight after the last period of the cash that these sales, and those before, have brought.
     """
 
     weights: Array
     returns: Array
     holdings: Array
     sold: list[tuple[int, int, float]]
+    proceeds: float
 
 
-def hold(target: Array, returns: Array, *, drift: bool) -> Held:
+def hold(target: Array, returns: Array, *, drift: bool, proceeds: float = 0.0, first_row: int = 0) -> Held:
     """Hold weights over periods: bought once and left to drift, or the same in every period.
 
     With drift, ``w_i(t+1) = w_i(t) (1 + r_i(t)) / (1 + r(t))``, where r is the portfolio's return. An asset whose
@@ -48,13 +52,15 @@ def hold(target: Array, returns: Array, *, drift: bool) -> Held:
         worth = target * np.cumprod(np.vstack([np.ones_like(target), 1 + r]), axis=0)
         value = 1 - target.sum() + worth.sum(axis=1)
         if value.min() <= 0:
-            raise ValueError(f"The portfolio loses all it has in period {int(np.argmax(value <= 0))} of a fold.")
-        shares = worth / value[:, None]
+            row = first_row + int(np.argmax(value <= 0)) - 1
+            raise ValueError(f"The portfolio loses all it has in row {row} of X: limit leverage and shorts.")
+        shares, proceeds = worth / value[:, None], proceeds / value[-1]
     else:
         shares = np.tile(target, (n_periods + 1, 1))
     weights, holdings = np.where(alive, shares[:-1], 0.0), np.where(last == n_periods, shares[-1], 0.0)
-    sold = [(int(last[i]), int(i), float(shares[last[i], i])) for i in np.flatnonzero(last < n_periods)]
-    return Held(weights, (weights * r).sum(axis=1), holdings, sold)
+    gone = last < n_periods
+    sold = sorted((int(last[i]), int(i), float(shares[last[i], i])) for i in np.flatnonzero(gone))
+    return Held(weights, (weights * r).sum(axis=1), holdings, sold, proceeds + float(shares[-1, gone].sum()))
 
 
 class Prices:
@@ -103,6 +109,8 @@ class Ledger:
         Of the periods after each rebalance.
     sales : list of (int, int, float)
         Rows, assets and weights of what was sold for want of further prices.
+    proceeds : float
+        Weight of the cash from these sales, just before the next trade.
     """
 
     def __init__(self, book: Book, returns: Array) -> None:
@@ -113,13 +121,15 @@ class Ledger:
         self.held: list[Held] = []
         self.net: list[Array] = []
         self.sales: list[tuple[int, int, float]] = []
+        self.proceeds = 0.0
 
     def rebalance(self, target: Array | None, rows: slice) -> None:
         """Trade from the holdings to a target (None: no trade) at the prices before these rows; then hold."""
         prices = self.book.prices
         previous = np.zeros(self.returns.shape[1]) if self.holdings is None else self.holdings
         weights = previous if target is None else np.where(np.abs(target) > _NOTHING, target, 0.0)
-        held = hold(weights, self.returns[rows], drift=self.book.drift)
+        proceeds = self.proceeds if target is None else 0.0
+        held = hold(weights, self.returns[rows], drift=self.book.drift, proceeds=proceeds, first_row=rows.start)
         paid = np.zeros(len(held.returns))
         paid[0] = prices.of_trade(weights, previous)
         self.targets.append(weights)
@@ -132,5 +142,6 @@ class Ledger:
             self.sales.append((rows.start + row, asset, weight))
         self.held.append(held)
         self.net.append((1 - paid) * (1 + held.returns) * (1 - prices.fee) - 1)
+        self.proceeds = held.proceeds
         if target is not None or self.holdings is not None:
             self.holdings = held.holdings

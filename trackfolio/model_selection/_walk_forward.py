@@ -12,6 +12,9 @@ from sklearn.utils.validation import _num_samples
 
 __all__ = ["WalkForward"]
 
+# Weekdays that may be missing at the beginning of a whole period.
+_MISSING_DAYS = 2
+
 Rows = npt.NDArray[np.intp]
 
 
@@ -25,13 +28,15 @@ class WalkForward(BaseCrossValidator):
     ----------
     train_size : int, str, timedelta or pandas.DateOffset
         Length of each training set: a number of rows or, with `freq`, of calendar periods; with `freq` also a span of
-        time, such as "365D" or ``pandas.DateOffset(years=1)``. With `expanding`, that of the first one.
+        time, such as "365D" or ``pandas.DateOffset(years=1)``. A calendar period that the data begin within does not
+        count, unless at most two weekdays of it are missing. With `expanding`, that of the first one.
     test_size : int, default=1
         Length of each test set: a number of rows or, with `freq`, of calendar periods.
     freq : str or pandas.DateOffset, default=None
         Calendar by which periods end: "ME" (months), "QE" (quarters), "W-WED" (weeks that end on Wednesdays),
         "WOM-3FRI" (third Fridays). A period's last row is the last one on or before that date: decisions are taken
-        at its close. With frequencies of beginnings ("MS", "QS") a period begins on that date. The rows of `X` must
+        at its close. With frequencies of beginnings ("MS", "QS") and of fixed length ("30D") a period begins on that
+        date. The rows of `X` must
         then have dates.
     expanding : bool, default=False
         Keep all rows from the first one in the training set.
@@ -144,51 +149,72 @@ class WalkForward(BaseCrossValidator):
         if dates is None:
             raise ValueError(f"freq={self.freq!r} needs dates: give X as a DataFrame with a DatetimeIndex.")
         step, gap = self._whole("test_size", 1), self._whole("gap", 0)
-        ends, is_complete = self._period_ends(dates)
-        for first in self._first_tests(dates, ends, step):
-            last = first + step - 1
-            if last >= len(ends) or (last == len(ends) - 1 and not is_complete):
+        bounds, is_complete = self._bounds(dates)
+        for first in range(self._first_test(dates, bounds), len(bounds) - 1, step):
+            last = first + step
+            if last >= len(bounds) or (last == len(bounds) - 1 and not is_complete):
                 if not self.keep_partial:
                     continue
-                last = min(last, len(ends) - 1)
-            end = int(ends[first - 1])
-            start = 0 if self.expanding else self._training_start(dates, ends, first)
-            if end - gap > start:
-                yield start, end, int(ends[last])
+                last = min(last, len(bounds) - 1)
+            start, end = self._training_start(dates, bounds, first), int(bounds[first])
+            if end - gap <= start:
+                raise ValueError(
+                    f"A gap of {gap} rows leaves nothing to train on before {dates[end]:%Y-%m-%d}: of "
+                    f"train_size={self.train_size!r} there are {end - start} rows. Give a longer train_size."
+                )
+            yield start, end, int(bounds[last])
 
-    def _period_ends(self, dates: pd.DatetimeIndex) -> tuple[Rows, bool]:
-        """Row after the last of each period, and whether the last period is complete."""
-        offset = pd.tseries.frequencies.to_offset(self.freq)
+    def _bounds(self, dates: pd.DatetimeIndex) -> tuple[Rows, bool]:
+        """First row of each period and the row after the last, and whether the last period is complete."""
+        if not len(dates):
+            return np.zeros(1, dtype=np.intp), False
+        try:
+            offset = pd.tseries.frequencies.to_offset(self.freq)
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"freq must be a frequency of pandas such as 'ME' or 'W-WED', got {self.freq!r}."
+            ) from error
+        is_fixed = isinstance(offset, pd.offsets.Tick | pd.offsets.Day)
         is_within_days = isinstance(offset, pd.offsets.Tick) and pd.Timedelta(offset) < pd.Timedelta(days=1)
         days = dates if is_within_days else dates.normalize()
+        begins = is_fixed or "Begin" in type(offset).__name__
         anchors = pd.date_range(days[0], days[-1], freq=offset)
-        begins = "Begin" in type(offset).__name__
-        ends = np.unique(days.searchsorted(anchors, side="left" if begins else "right"))
-        ends = ends[ends > 0]
-        is_complete = bool(len(ends) and ends[-1] == len(dates))
-        return (ends if is_complete else np.append(ends, len(dates))), is_complete
+        inner = np.unique(days.searchsorted(anchors, side="left" if begins else "right"))
+        inner = inner[(inner > 0) & (inner < len(dates))]
+        bounds = np.concatenate(
+            [[0] if is_fixed or _begins_whole(days[0], offset, begins) else [], inner, [len(dates)]]
+        )
+        following = pd.date_range(days[-1], periods=2, freq=offset)
+        ends = following[following > days[-1]][0] - pd.Timedelta(days=1) if begins else following[0]
+        return bounds.astype(np.intp), bool(days[-1] >= ends) and not is_within_days
 
-    def _first_tests(self, dates: pd.DatetimeIndex, ends: Rows, step: int) -> Iterator[int]:
-        """First period of each test set."""
-        if isinstance(self.train_size, int | np.integer):
-            first = self._whole("train_size", 1)
-        else:
-            # The first decision for which the data reach back far enough.
-            enough = [self._reach(dates[end - 1]) >= dates[0] for end in ends]
-            first = enough.index(True) + 1 if any(enough) else len(ends)
-        yield from range(first, len(ends), step)
+    @property
+    def _counts_periods(self) -> bool:
+        return isinstance(self.train_size, int | np.integer) and not isinstance(self.train_size, np.timedelta64)
 
-    def _training_start(self, dates: pd.DatetimeIndex, ends: Rows, first: int) -> int:
-        if isinstance(self.train_size, int | np.integer):
-            before = first - int(self.train_size)
-            return int(ends[before - 1]) if before > 0 else 0
-        return int(dates.searchsorted(self._reach(dates[ends[first - 1] - 1]), side="right"))
+    def _first_test(self, dates: pd.DatetimeIndex, bounds: Rows) -> int:
+        """First period that can be tested."""
+        if self._counts_periods:
+            return self._whole("train_size", 1)
+        # The first decision for which the data reach back far enough.
+        starts = bounds[(bounds > 0) & (bounds < len(dates))]
+        enough = [self._reach(dates[row - 1]) >= dates[0] for row in starts]
+        return len(bounds) - 1 - len(starts) + enough.index(True) if any(enough) else len(bounds)
+
+    def _training_start(self, dates: pd.DatetimeIndex, bounds: Rows, first: int) -> int:
+        if self.expanding:
+            return 0
+        if self._counts_periods:
+            return int(bounds[first - int(self.train_size)])
+        return int(dates.searchsorted(self._reach(dates[bounds[first] - 1]), side="right"))
 
     def _reach(self, decision: pd.Timestamp) -> Any:
         """Time up to which rows are too old for a decision."""
         span = self.train_size
-        if isinstance(span, str):
-            span = pd.tseries.frequencies.to_offset(span)
+        try:
+            span = pd.tseries.frequencies.to_offset(span) if isinstance(span, str) else span
+        except ValueError:
+            span = None
         if not isinstance(span, pd.offsets.BaseOffset | datetime.timedelta | np.timedelta64):
             raise ValueError(
                 f"train_size must be a whole number, or a span of time such as '365D', got {self.train_size!r}."
@@ -197,10 +223,19 @@ class WalkForward(BaseCrossValidator):
 
     def _whole(self, name: str, least: int) -> int:
         value = getattr(self, name)
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-            hint = " (a span of time needs freq)" if name == "train_size" and not np.isscalar(value) else ""
+        is_whole = isinstance(value, int | np.integer) and not isinstance(value, bool | np.timedelta64)
+        if not is_whole or value < least:
+            is_span = isinstance(value, str | datetime.timedelta | np.timedelta64 | pd.offsets.BaseOffset)
+            hint = " (a span of time needs freq)" if is_span else ""
             raise ValueError(f"{name} must be a whole number of at least {least}, got {value!r}{hint}.")
         return int(value)
+
+
+def _begins_whole(first: pd.Timestamp, offset: Any, begins: bool) -> bool:
+    """Whether the data begin with a period, but for a holiday and the day whose price has no return."""
+    before = pd.date_range(end=first, periods=2, freq=offset)
+    start = before[-1] if begins else before[before < first][-1] + pd.Timedelta(days=1)
+    return bool(np.busday_count(start.date(), first.date()) <= _MISSING_DAYS)
 
 
 def _dates(X: Any) -> pd.DatetimeIndex | None:
