@@ -221,9 +221,9 @@ def _scaling() -> list[dict[str, Any]]:
             rows.append({"task": task, "where": "here", "workers": jobs, "seconds": seconds})
         for workers in (1, 2):
             options = {"processes": True, "dashboard_address": None, "n_workers": workers, "threads_per_worker": 1}
-            with LocalCluster(**options) as cluster, Client(cluster) as client:
-                with joblib.parallel_config(backend="dask", client=client):
-                    seconds = [once(None) for _ in range(4)]
+            here = LocalCluster(**options)
+            with here as cluster, Client(cluster) as client, joblib.parallel_config(backend="dask", client=client):
+                seconds = [once(None) for _ in range(4)]
             rows.append({"task": task, "where": "Dask", "workers": workers, "seconds": seconds})
     for row in rows:
         say(str(row))
@@ -286,9 +286,9 @@ Every {test} days a portfolio is fitted on the {train} days before and held, dri
 trackfolio and `cross_val_predict` of skfolio with its `WalkForward`, on arrays, one thread, in processes of their own,
 by turns: medians of {rounds} calls after one that is not counted; the first call alone, where it takes more than
 {long:.0f} s. Long-only, fully invested. *tracker*: least standard deviation of the active return. *CVaR, RMSE limited*:
-least CVaR at 95 %, tracking RMSE of at most 1.5 times the largest of the least ones of all folds, or 0.1 % a day where that
-is more. *trades limited*: no
-weight may move by more than 1 / N at a rebalance, the only limit of the kind that skfolio has (its tracker has none).
+least CVaR at 95 %, tracking RMSE of at most 1.5 times the largest of the least ones of all folds, or 0.1 % a day where
+that is more. *trades limited*: no weight may move by more than 1 / N at a rebalance, the only limit of the kind that
+skfolio has (its tracker has none).
 
 **÷ trackfolio**: time over that of trackfolio. **overhead**: time of the backtest over that of the same fits in a bare
 loop, less 1. **excess**: objective of a fold in sample over the lower of those of trackfolio and skfolio, less 1:
@@ -357,10 +357,10 @@ def _scaling_section(rows: list[dict[str, Any]]) -> str:
 def _memory_section(results: dict[str, Any]) -> str:
     found = results["memory"]
     return (
-        f"## Memory\n\n{_MEMORY_ROWS:,} rows of {_MEMORY_ASSETS} assets in a file of {found['file GiB']:.1f} GiB, by "
-        f"`partial_fit` in parts of {_CHUNK:,} rows: {found['seconds']:.0f} s, and {found['peak MiB']:.0f} MiB resident "
-        f"at the most, libraries and pages of the file included; the weights after each part, each with a proven gap "
-        f"(the last {found['gap']:.0e}).\n"
+        f"## Memory\n\n{_MEMORY_ROWS:,} rows of {_MEMORY_ASSETS} assets in a file of {found['file GiB']:.1f} GiB, "
+        f"by `partial_fit` in parts of {_CHUNK:,} rows: {found['seconds']:.0f} s, and {found['peak MiB']:.0f} MiB "
+        f"resident at the most, libraries and pages of the file included; the weights after each part, each with a "
+        f"proven gap (the last {found['gap']:.0e}).\n"
     )
 
 

@@ -12,6 +12,7 @@ from sklearn.exceptions import FitFailedWarning
 from sklearn.feature_selection import SelectKBest, f_regression
 from sklearn.model_selection import GridSearchCV, KFold, ShuffleSplit, TimeSeriesSplit
 from sklearn.pipeline import make_pipeline
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from trackfolio import BenchmarkReplica, EqualWeighted, MeanRisk, MinTrackingError
 from trackfolio.constraints import MaxTurnover
@@ -319,3 +320,19 @@ def test_other_splitters_and_lists_of_pairs_are_taken(frames):
     for cv in (5, None):
         with pytest.raises(TypeError, match=f"cv must be a splitter such as WalkForward.*got {cv}"):
             quiet(EqualWeighted(), X, y, cv=cv)
+
+
+class CountsThreads(BaseEstimator):
+    """Tells how many threads the linear algebra may use while it is fitted."""
+
+    def fit(self, X, y=None):
+        self.threads_ = [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+        self.weights_ = np.full(X.shape[1], 1 / X.shape[1])
+        return self
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_each_fit_has_one_thread(market, n_jobs):
+    with threadpool_limits(2, user_api="blas"):
+        tested = quiet(CountsThreads(), *market, n_jobs=n_jobs, return_estimator=True)
+    assert {count for fitted in tested.estimators for count in fitted.threads_} == {1}
