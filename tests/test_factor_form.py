@@ -63,7 +63,7 @@ def test_factors_are_the_covariance(name, few_are_many):
     weights = np.random.default_rng(1).dirichlet(np.ones(N))
     model, held = MODELS[name].set_params(benchmark_weights=weights, solver=InteriorPoint()), np.full(N, 1 / N)
     problem = model.make_problem(X, previous_weights=held)
-    assert isinstance(block_of(Translation(problem).program), Thin)
+    assert isinstance(block_of(Translation(problem).program, N + 1), Thin)
     ours = model.fit(X, previous_weights=held).solution_
     theirs = model.set_params(solver=Conic()).fit(X, previous_weights=held).solution_
     assert ours.status == "optimal"
@@ -93,7 +93,7 @@ def test_few_periods_are_few_factors(risk, few_are_many, monkeypatch):
 def test_blocks_are_one_matrix():
     rng = np.random.default_rng(0)
     P = Factored(rng.standard_normal((3, N)), rng.random(N))
-    blocks = Thin(N), Dense(N)
+    blocks = Thin(N, N), Dense(N, N)
     for block in blocks:
         block.add_matrix(P)
         block.add_gram(Chosen(np.array([3, 1]), np.array([2.0, -1.0]), N), np.array([1.0, 3.0]), roughly=False)
@@ -117,7 +117,7 @@ def test_blocks_are_one_matrix():
     assert_allclose(cone.transposed(z), R.T @ z, atol=1e-12)
     assert_allclose(cone.gram, P.dense, atol=1e-12)
     with pytest.raises(np.linalg.LinAlgError):
-        Thin(N).inverse(np.zeros(N))
+        Thin(N, N).inverse(np.zeros(N))
 
 
 def test_many_assets_with_factors_go_to_the_solver_that_keeps_them():

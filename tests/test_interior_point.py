@@ -35,9 +35,9 @@ from trackfolio.risks import (
 from trackfolio.solution import Solution
 from trackfolio.solvers import Conic, InteriorPoint, choose
 from trackfolio.solvers.interior_point._cone import ConeNewton, divide, jordan, longest
+from trackfolio.solvers.interior_point._iterate import Iterate, Residuals
 from trackfolio.solvers.interior_point._maps import Chosen, Pairs, Rows, SparseRows
 from trackfolio.solvers.interior_point._method import solve_program
-from trackfolio.solvers.interior_point._program import Residuals
 from trackfolio.solvers.interior_point._translate import Translation
 
 from .conftest import find_by, simulate
@@ -263,7 +263,7 @@ def test_scaling_of_cones(seed):
     J = np.diag([1.0, -1, -1, -1, -1, -1])
     assert_allclose((2 * np.outer(scaling.q, scaling.q) - J) / scaling.eta**2, inverse, atol=1e-8)
     assert_allclose(scaling.step(d, 2 / scaling.eta**2 * scaling.q @ d), inverse @ d, atol=1e-8)
-    length = longest(s, d)
+    length = longest(scaling.units[0], scaling.roots[0], d)
     if np.isfinite(length):
         end = s + length * d
         assert_allclose(end[0], np.linalg.norm(end[1:]), atol=1e-9)
@@ -329,6 +329,6 @@ def test_points_that_are_not_numbers_are_seen():
     program = Translation(problem).program
     point = solve_program(program, 1e-3, 100).point
     point.cones[0][1][:] = np.nan
-    assert np.isnan(Residuals.at(program, point).dual)
+    assert np.isnan(Residuals.at(program, Iterate.of(program, point)).dual)
     with pytest.raises(SolverFailure, match="no step from the first point is finite"):
         solve_program(program, 1e-12, 100, point)

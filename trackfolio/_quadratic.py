@@ -50,6 +50,14 @@ def has_factors(quadratic: Quadratic) -> bool:
     return factors_of(quadratic) is not None
 
 
+def rows_of(quadratic: Quadratic) -> tuple[Array, float] | None:
+    """(X, c) where the rows of the root are those of the returns, times c; None where they are others."""
+    if not isinstance(quadratic, RowsQuadratic) or not quadratic.is_wide:
+        return None
+    changed = quadratic.centered or quadratic.sample_weight is not None
+    return None if changed else (quadratic.X, 1 / np.sqrt(quadratic.divisor))
+
+
 def parts_of(quadratic: Quadratic) -> tuple[Array, Array] | None:
     """(U, d) with M = U'U + diag(d): factors and what each asset has of its own; None where a form has no such parts.
 
@@ -65,10 +73,12 @@ def parts_of(quadratic: Quadratic) -> tuple[Array, Array] | None:
 def mean_diagonal(quadratic: Quadratic, size: float = 1.0) -> float:
     """Mean over the assets of q(size·e_i): what each asset alone would cost. It is the scale s of DESIGN.md."""
     parts = factors_of(quadratic)
-    if parts is None:
+    if isinstance(quadratic, RowsQuadratic) and quadratic.is_wide:
+        diagonal, linear, constant = quadratic.diagonal()
+    elif parts is None:
         matrix, linear, constant = quadratic.gram()
         diagonal = np.diagonal(matrix)
-    else:  # without the matrix
+    else:
         U, d, r = parts
         diagonal, linear, constant = np.sum(U**2, axis=0) + d, _pull(U, d, r), float(r @ r)
     squares = size**2 * float(np.mean(diagonal))
@@ -86,6 +96,11 @@ class RowsQuadratic:
     sample_weight: Array | None
     divisor: float
     centered: bool
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether there are no more periods than assets: rows are then a root as they are, of a singular matrix."""
+        return bool(len(self.X) <= self.X.shape[1])
 
     def gradient(self, w: Array) -> Array:
         """Gradient of q at w, in two passes over X."""
@@ -121,6 +136,16 @@ class RowsQuadratic:
         """(M, h, c) with q(w) = w'Mw - 2h'w + c."""
         return self._gram
 
+    def diagonal(self) -> Gram:
+        """The same with the diagonal of M in place of M, for which M is not needed."""
+        n = self.X.shape[1]
+        squares, linear, constant = np.zeros(n), np.zeros(n), 0.0
+        for D, d in self._rows():
+            squares += np.einsum("ti,ti->i", D, D)
+            linear += d @ D
+            constant += float(d @ d)
+        return squares / self.divisor, linear / self.divisor, constant / self.divisor
+
     def root(self) -> Root:
         """(R, r) with q(w) = ||Rw - r||²: N + 1 rows at most.
 
@@ -131,7 +156,7 @@ class RowsQuadratic:
 
     @cached_property
     def _root(self) -> Root:
-        root = _cholesky_root(self._gram)
+        root = None if self.is_wide else _cholesky_root(self._gram)
         if root is None:
             rows = np.vstack([np.column_stack(part) for part in self._rows()]) / np.sqrt(self.divisor)
             if len(rows) > rows.shape[1]:

@@ -16,7 +16,7 @@ Mask = npt.NDArray[np.bool_]
 BOUND_TOLERANCE, SLOPE_TOLERANCE = 1e-12, 1e-11
 _REFINEMENTS = 4
 # Guesses usually settle in 1 to 15 changes; where they get no better for a while, they never do.
-_CHANGES, _PATIENCE = 30, 4
+_CHANGES, PATIENCE = 30, 4
 # Added to the diagonal, relative to the trace: singular matrices then have a factor, and refinement takes out its
 # effect.
 _REGULARISATION = 1e-12
@@ -51,7 +51,7 @@ class Guess:
     at_upper: Mask
 
 
-def solve_active_set(qp: BoxedQP, guess: Guess) -> tuple[Array, Array, int] | None:
+def solve_active_set(qp: BoxedQP, guess: Guess, patience_for: int = PATIENCE) -> tuple[Array, Array, int] | None:
     """Solve for the weights at no bound, correct the guess of those at one, and repeat until it is right.
 
     A primal-dual active-set iteration (Hintermüller, Ito & Kunisch 2003): what left its bounds is put on them, and what
@@ -65,7 +65,7 @@ def solve_active_set(qp: BoxedQP, guess: Guess) -> tuple[Array, Array, int] | No
     """
     fixed = qp.lower == qp.upper
     at_lower, at_upper = guess.at_lower | fixed, guess.at_upper & ~fixed
-    fewest, patience = np.inf, _PATIENCE
+    fewest, patience = np.inf, patience_for
     x = guess.x
     for change in range(1, _CHANGES + 1):
         x = np.where(at_lower, qp.lower, np.where(at_upper, qp.upper, x))
@@ -83,7 +83,7 @@ def solve_active_set(qp: BoxedQP, guess: Guess) -> tuple[Array, Array, int] | No
             met = np.isfinite(x).all() and np.max(np.abs(qp.A @ x - qp.b), initial=0.0) < 1e-10
             # What rounding pushed over a bound by less than the tolerance is put on it.
             return (np.minimum(np.maximum(x, qp.lower), qp.upper), multipliers, change) if met else None
-        patience = _PATIENCE if count < fewest else patience - 1
+        patience = patience_for if count < fewest else patience - 1
         fewest = min(fewest, count)
         if patience == 0:
             return None
@@ -120,7 +120,8 @@ class _Newton:
         P = qp.P.copy() if free.all() else qp.P[np.ix_(free, free)]
         A = qp.A[:, free]
         weight = float(np.trace(P)) / max(float(np.sum(A * A)), 1e-300) if A.size else 0.0
-        P += weight * (A.T @ A)
+        scaled = np.sqrt(weight) * A
+        P += scaled.T @ scaled
         P[np.diag_indices(len(P))] += _REGULARISATION * max(float(np.trace(P)), 1.0)
         # Symmetric, so the transpose is the same matrix in the order of LAPACK, which then needs no copy.
         factor, failed = dpotrf(P.T, lower=1, overwrite_a=1, clean=0) if len(P) else (P, 0)
@@ -130,7 +131,7 @@ class _Newton:
         """Take steps until the next one would be lost in rounding; return the point and the multipliers v."""
         x, AtP = x.copy(), self._solve(self.A.T)
         # A pseudo-inverse, since equations can repeat one another or lose all their free variables.
-        inverse = np.linalg.pinv(self.A @ AtP, rcond=1e-12, hermitian=True)
+        inverse = _pseudo_inverse(self.A @ AtP)
         multipliers, size = np.zeros(len(self.A)), np.inf
         for _ in range(most):
             r = self.qp.b - self.qp.A @ x
@@ -146,3 +147,10 @@ class _Newton:
     def _solve(self, right: Array) -> Array:
         solution: Array = dpotrs(self.factor, right, lower=1)[0] if right.size else right
         return solution
+
+
+def _pseudo_inverse(S: Array) -> Array:
+    """Pseudo-inverse of a positive semi-definite matrix; that of the budget alone, one number, needs no vectors."""
+    if len(S) == 1:
+        return np.divide(1.0, S, out=np.zeros((1, 1)), where=S > 0)
+    return np.asarray(np.linalg.pinv(S, rcond=1e-12, hermitian=True))

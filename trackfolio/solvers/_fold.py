@@ -61,7 +61,7 @@ def fold(problem: Problem) -> FoldedLimits:
     unit = problem.unit
     # Rows without a finite side limit nothing, and PIQP complains of them on the terminal.
     idle = np.isinf(lower) & np.isinf(upper)
-    folded, columns, coefficients = _single_coefficients(A)
+    folded, columns, coefficients = single_coefficients(A)
     box_lower, box_upper = problem.lower / unit, problem.upper / unit
     for k, i, a in zip(folded, columns, coefficients, strict=True):
         low, high = _ends(lower[k] / unit, upper[k] / unit, a)
@@ -77,12 +77,19 @@ def fold(problem: Problem) -> FoldedLimits:
     )
 
 
-def _single_coefficients(A: Any) -> tuple[Places, Places, Array]:
+def single_coefficients(A: Any) -> tuple[Places, Places, Array]:
     """Rows with one coefficient only, with its column and value."""
     if A.shape[0] == 1:  # the budget alone: the usual case need not pay for sparse matrices
         return np.empty(0, np.intp), np.empty(0, np.intp), np.empty(0)
-    rows = sp.csr_array(A, copy=True)
-    rows.eliminate_zeros()
+    if not sp.issparse(A):
+        there = A != 0
+        single = np.flatnonzero(there.sum(axis=1) == 1)
+        columns = there[single].argmax(axis=1)
+        return single, columns, A[single, columns]
+    rows = sp.csr_array(A)
+    if not rows.data.all():
+        rows = rows.copy()
+        rows.eliminate_zeros()
     single = np.flatnonzero(np.diff(rows.indptr) == 1)
     return single, rows.indices[rows.indptr[single]].astype(np.intp), rows.data[rows.indptr[single]]
 

@@ -75,9 +75,11 @@ class InteriorPoint(Solver):
     def _solve(self, problem: Problem, squared: bool) -> Solution:
         translation = Translation(problem, squared=squared)
         near = None if problem.near is None else Known.of(problem.near, problem.unit)
+        # Near an objective of 0, what a square misses is more of its root.
+        aim = (1e-4 if is_sole_root(problem) else 1e-3) * self.tolerance
         rows = 0 if problem.portfolio.X is None else len(problem.portfolio.X)
         with threads_for(max(rows, problem.n_assets) * problem.n_assets**2):
-            point, iterations, miss = solve(translation.program, 1e-4 * self.tolerance, self.max_iter, near)
+            point, iterations, miss = solve(translation.program, aim, self.max_iter, near)
         if miss > 1e-4:
             raise SolverFailure(f"no convergence after {iterations} iterations")
         return translation.solution(point, iterations)

@@ -110,7 +110,10 @@ def _cone_of(cone: Cone, kept: Mask) -> Cone:
     if cone.local is not None:
         return cone
     R = cone.matrix
-    return replace(cone, matrix=R.columns(kept) if isinstance(R, Factored) else R[:, kept])
+    smaller = replace(cone, returns=None, matrix=R.columns(kept) if isinstance(R, Factored) else R[:, kept])
+    if "gram" in vars(cone):
+        smaller.gram = cone.gram[np.ix_(kept, kept)]
+    return smaller
 
 
 def _matrix_of(P: Array | Factored | None, kept: Mask) -> Array | Factored | None:
@@ -131,5 +134,7 @@ def expanded(program: Program, point: Point, kept: Mask) -> tuple[Point, Array]:
             slope[kept[p.map.index]] = state.slope
         states.append(PiecesState.of_slopes(slope))
     whole = replace(point, x=x, pieces=states)
-    reduced = (program.cost + program.pulled(whole)[0])[: program.n_assets]
+    slope = program.joined.row([state.slope for state in states])
+    pulled, _ = program.pulled(x, point.y, slope, point.cones, point.prices)
+    reduced = (program.cost + pulled)[: program.n_assets]
     return whole, np.where(kept, 0.0, -reduced)

@@ -10,6 +10,7 @@ so that :math:`Wz = W^{-1}s = \lambda` and :math:`W^{-2} = \eta^{-2}(2 J\bar w (
 cone costs Newton's method no more than two products with R.
 """
 
+import math
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -24,7 +25,8 @@ from trackfolio.solvers.interior_point._factored import Factored
 class Cone:
     """Data: R acts on the weights, or, where it is a vector, on a group of local variables, entry by entry.
 
-    It may be the root of a matrix in factor form. The head is ``scalars'τ + constant``.
+    It may be the root of a matrix in factor form. The head is ``scalars'τ + constant``. `returns` are (X, c) where R
+    is cX, which sums of pieces may share.
     """
 
     matrix: Array | Factored
@@ -32,11 +34,17 @@ class Cone:
     constant: float = 0.0
     scalars: dict[int, float] = field(default_factory=dict)
     local: int | None = None
+    returns: tuple[Array, float] | None = None
 
     @cached_property
     def gram(self) -> Array:
         """R'R."""
         return self.matrix.dense if isinstance(self.matrix, Factored) else self.matrix.T @ self.matrix
+
+    @property
+    def rows(self) -> Array:
+        """R of the weights as a matrix."""
+        return self.matrix.root if isinstance(self.matrix, Factored) else self.matrix
 
     @property
     def of_local(self) -> Array:
@@ -66,34 +74,40 @@ class Cone:
 
 def mirrored(v: Array) -> Array:
     """Jv: the tail with the other sign."""
-    return np.concatenate([v[:1], -v[1:]])
+    other = -v
+    other[0] = v[0]
+    return other
 
 
 def jordan(u: Array, v: Array) -> Array:
     """Product u∘v."""
-    return np.concatenate([[u @ v], u[0] * v[1:] + v[0] * u[1:]])
+    product: Array = u[0] * v + v[0] * u
+    product[0] = u @ v
+    return product
 
 
 def divide(u: Array, v: Array) -> Array:
     """The x with u∘x = v."""
-    determinant = _determinant(u)
-    head = (u[0] * v[0] - u[1:] @ v[1:]) / determinant
-    return np.concatenate([[head], (v[1:] - head * u[1:]) / u[0]])
+    u_head = float(u[0])
+    head = (u_head * float(v[0]) - float(u[1:] @ v[1:])) / _determinant(u)
+    quotient: Array = (v - head * u) / u_head
+    quotient[0] = head
+    return quotient
 
 
 def _determinant(u: Array) -> float:
-    norm = float(np.linalg.norm(u[1:]))
-    return float((u[0] - norm) * (u[0] + norm))
+    head, tail = float(u[0]), u[1:]
+    norm = math.sqrt(tail @ tail)
+    return (head - norm) * (head + norm)
 
 
-def longest(u: Array, d: Array) -> float:
-    """Largest step along d from u within the cone; inf if there is no end."""
-    root = np.sqrt(_determinant(u))
-    unit = u / root
-    along = (unit[0] * d[0] - unit[1:] @ d[1:]) / root
-    tail = d[1:] / root - (along + d[0] / root) / (unit[0] + 1) * unit[1:]
-    slope = np.linalg.norm(tail) - along
-    return float(1 / slope) if slope > 0 else np.inf
+def longest(unit: Array, root: float, d: Array) -> float:
+    """Largest step along d within the cone, from a unit vector times a root; inf if there is no end."""
+    head, across, unit_tail = float(d[0]) / root, d[1:] / root, unit[1:]
+    along = float(unit[0]) * head - float(unit_tail @ across)
+    tail = across - (along + head) / (float(unit[0]) + 1) * unit_tail
+    slope = math.sqrt(tail @ tail) - along
+    return 1 / slope if slope > 0 else math.inf
 
 
 class ConeNewton:
@@ -103,27 +117,33 @@ class ConeNewton:
         det_s, det_z = _determinant(s), _determinant(z)
         if not (det_s > 0 and det_z > 0):
             raise SolverFailure("a cone's point is on its boundary")
-        s_bar, z_bar = s / np.sqrt(det_s), z / np.sqrt(det_z)
+        self.roots = math.sqrt(det_s), math.sqrt(det_z)
+        self.units = s_bar, z_bar = s / self.roots[0], z / self.roots[1]
         self.eta = (det_s / det_z) ** 0.25
-        self.w = (s_bar + mirrored(z_bar)) / np.sqrt(2 * (1 + s_bar @ z_bar))
-        self.w[0] = np.sqrt(1 + self.w[1:] @ self.w[1:])
+        self.q = (mirrored(s_bar) + z_bar) / math.sqrt(2 * (1 + float(s_bar @ z_bar)))
+        self.head = math.sqrt(1 + float(self.q[1:] @ self.q[1:]))
+        self.q[0] = self.head
+        self.w = mirrored(self.q)
         self.scaled = self.times(z)  # λ
-        self.q = mirrored(self.w)
+
+    def lengths(self, ds: Array, dz: Array) -> tuple[float, float]:
+        """Largest steps of s and z within the cone."""
+        return longest(self.units[0], self.roots[0], ds), longest(self.units[1], self.roots[1], dz)
 
     def times(self, v: Array) -> Array:
         """Wv."""
-        w = self.w
-        along = w[1:] @ v[1:]
-        head = w[0] * v[0] + along
-        product: Array = self.eta * np.concatenate([[head], v[1:] + (v[0] + along / (1 + w[0])) * w[1:]])
+        head, along = float(v[0]), float(self.w[1:] @ v[1:])
+        product: Array = v + (head + along / (1 + self.head)) * self.w
+        product[0] = self.head * head + along
+        product *= self.eta
         return product
 
     def over(self, v: Array) -> Array:
         """W⁻¹v."""
-        w = self.w
-        along = w[1:] @ v[1:]
-        head = w[0] * v[0] - along
-        product: Array = np.concatenate([[head], v[1:] + (-v[0] + along / (1 + w[0])) * w[1:]]) / self.eta
+        head, along = float(v[0]), float(self.w[1:] @ v[1:])
+        product: Array = v + (along / (1 + self.head) - head) * self.w
+        product[0] = self.head * head - along
+        product /= self.eta
         return product
 
     def aim(self, residual: Array, target: Array) -> tuple[Array, float]:

@@ -38,6 +38,11 @@ class Factored:
     def _roots(self) -> Array:
         return np.sqrt(self.diagonal)
 
+    @property
+    def root(self) -> Array:
+        """R, with P = R'R."""
+        return np.array([self.root_times(e) for e in np.eye(len(self.diagonal))]).T
+
     def __matmul__(self, x: Array) -> Array:
         """Px."""
         return np.asarray((self.factors @ x) @ self.factors + self.diagonal * x)

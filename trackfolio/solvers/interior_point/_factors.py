@@ -40,18 +40,16 @@ class Woodbury:
         if not (d > 0).all():
             raise np.linalg.LinAlgError("the diagonal is not positive")
         kept = s > 0
-        self.d, U = d[:, None], U[kept]
-        self.scaled = U / d  # UΔ
-        inner = U @ self.scaled.T
-        self.inner = Cholesky(inner, 1 / s[kept]) if len(U) else None
+        self.root = np.sqrt(d)[:, None]
+        self.scaled = (U if kept.all() else U[kept]) / self.root[:, 0]
+        # Of one matrix and its transpose, BLAS computes one triangle only.
+        self.inner = Cholesky(self.scaled @ self.scaled.T, 1 / s[kept]) if kept.any() else None
 
     def solve(self, right: Array) -> Array:
         """Solution for one right-hand side, or for several, a column each."""
-        b = right.reshape(len(right), -1)
-        x = b / self.d
-        if self.inner is not None:
-            x -= self.scaled.T @ self.inner.solve(self.scaled @ b)
-        return x.reshape(right.shape)
+        b = right.reshape(len(right), -1) / self.root
+        x = b if self.inner is None else b - self.scaled.T @ self.inner.solve(self.scaled @ b)
+        return np.asarray((x / self.root).reshape(right.shape))
 
 
 class Pivoted:
@@ -89,5 +87,5 @@ class Bordered:
 def _shifted(matrix: Array, shift: Array) -> Array:
     """A copy in the order that LAPACK wants, with a shifted diagonal; the matrix is symmetric."""
     copy = np.array(matrix.T, order="F")
-    copy[np.diag_indices(len(copy))] += shift
+    np.einsum("ii->i", copy)[:] += shift
     return copy

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from trackfolio._functions import AbsoluteSum, Limit, Linear, RiskOf
-from trackfolio._quadratic import Quadratic, factors_of
+from trackfolio._quadratic import Quadratic, RowsQuadratic, factors_of
 from trackfolio._shape import Shape
 from trackfolio._validation import Array
 from trackfolio.problem import Problem
@@ -70,7 +70,10 @@ def _is_mixed(f: Any) -> bool:
 
 
 def form_of(quadratic: Quadratic) -> Array | Factored:
-    """Matrix of a quadratic form, in factor form where it has one."""
+    """Matrix of a quadratic form, in factor form where it has one, as that of few periods."""
+    if isinstance(quadratic, RowsQuadratic) and quadratic.is_wide:
+        R, _ = quadratic.root()
+        return Factored(R, np.zeros(R.shape[1]))
     parts = factors_of(quadratic)
     return quadratic.gram()[0] if parts is None else Factored(parts[0], parts[1])
 

@@ -80,6 +80,9 @@ class Rows:
         if roughly:
             # Kept from one iteration to the next where that fills little memory.
             matrix, root = self._single if matrix.size <= _COPIED else matrix, root.astype(np.float32)
+        if self.index is None and len(root) <= CHUNK:
+            part = np.multiply(matrix, root[:, None], dtype=root.dtype, casting="same_kind")
+            return np.asarray(part.T @ part)
         total = np.zeros((matrix.shape[1],) * 2)
         for start in range(0, len(root), CHUNK):
             rows = slice(start, start + CHUNK) if self.index is None else self.index[start : start + CHUNK]
@@ -138,6 +141,12 @@ class Chosen:
         total = np.zeros(self.n_assets)
         total[self.index] = self.factor * v
         return total
+
+    def few_rows(self) -> tuple[Array, float]:
+        """The rows as a dense matrix, where they are few, and their factor."""
+        rows = np.zeros((len(self.index), self.n_assets))
+        rows[np.arange(len(self.index)), self.index] = self.factor
+        return rows, 1.0
 
     def gram(self, d: Array, *, roughly: bool = False) -> Array:
         """S' diag(d) S."""

@@ -19,6 +19,7 @@ in E'DE, with E the map from the variables to the arguments. In a limit with mul
 """
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -90,60 +91,52 @@ class PiecesState:
         none = np.empty(0)
         return cls(slope, none, none, none, none)
 
-    @property
-    def complementarity(self) -> float:
-        """Sum of all products that are 0 at the solution."""
-        return float(self.s_upper @ self.to_upper + self.s_lower @ self.to_lower)
 
+@dataclass(frozen=True, eq=False)
+class Joined:
+    """The pieces of all sums in a row, so that one operation on an array serves all of them.
 
-@dataclass(eq=False)
-class PiecesNewton:
-    """One linearisation of a sum: the steps of all its variables follow from that of its argument."""
+    Those with upper ends come first: they are the first `n_upper`. `places` are those of each sum, `priced` those of
+    sums that are part of a limit, with its number.
+    """
 
-    pieces: Pieces
-    state: PiecesState
+    lower: Array
+    top: Array
+    curvature: Array | float
+    offset: Array
+    n_upper: int
+    places: list[slice]
+    priced: list[tuple[slice, int]]
 
-    def __post_init__(self) -> None:
-        """Curvatures D, and e = d⁺a + d⁻b, through which the multiplier of a limit enters."""
-        p, q = self.pieces, self.state
-        self.d_upper, self.d_lower = q.s_upper / q.to_upper, q.s_lower / q.to_lower
-        self.D = 1 / (p.curvature + self.d_upper + self.d_lower)
-        if p.price is not None:
-            self.e = self.d_upper * p.top + self.d_lower * p.lower
-
-    def aim(self, residual: Array, c_upper: Array, c_lower: Array) -> Array:
-        """Right-hand sides of the complementarity conditions; k, with which dπ = D(dξ + e dν + k)."""
-        self.over_upper, self.over_lower = c_upper / self.state.to_upper, c_lower / self.state.to_lower
-        if not self.pieces.has_upper:
-            self.over_upper = np.zeros(len(residual))
-        self.k: Array = residual - self.over_upper + self.over_lower
-        return self.k
-
-    def limit_curvature(self) -> float:
-        """Coefficient of dν in the row of the limit."""
-        p = self.pieces
-        return float(self.D @ self.e**2 - self.d_upper @ p.top**2 - self.d_lower @ p.lower**2)
-
-    def limit_constant(self) -> float:
-        """Constant of the row of the limit."""
-        p = self.pieces
-        return float(p.top @ self.over_upper - p.lower @ self.over_lower + (self.D * self.e) @ self.k)
-
-    def rest(self) -> None:
-        """Zero right-hand sides: steps are then corrections of steps."""
-        self.over_upper = self.over_lower = self.k = np.zeros(len(self.D))
-
-    def step(self, d_argument: Array, d_price: float) -> PiecesState:
-        """Steps of all variables of the sum."""
-        p = self.pieces
-        forced = d_argument + self.k if p.price is None else d_argument + self.k + self.e * d_price
-        d_slope = self.D * forced
-        d_to_upper = p.top * d_price - d_slope if p.has_upper else np.zeros(len(d_slope))
-        d_to_lower = d_slope - p.lower * d_price
-        return PiecesState(
-            d_slope,
-            d_to_upper,
-            d_to_lower,
-            self.over_upper - self.d_upper * d_to_upper,
-            self.over_lower - self.d_lower * d_to_lower,
+    @classmethod
+    def of(cls, sums: list[Pieces]) -> Self:
+        """Put sums in a row."""
+        order = sorted(range(len(sums)), key=lambda b: not sums[b].has_upper)
+        ends = np.cumsum([0, *(len(sums[b].offset) for b in order)]).tolist()
+        places = dict(zip(order, map(slice, ends, ends[1:]), strict=False))
+        ordered, none = [sums[b] for b in order], np.zeros(0)
+        return cls(
+            np.concatenate([none, *(p.lower for p in ordered)]),
+            np.concatenate([none, *(p.top for p in ordered if p.has_upper)]),
+            np.concatenate([none, *(np.broadcast_to(p.curvature, p.offset.shape) for p in ordered)]),
+            np.concatenate([none, *(p.offset for p in ordered)]),
+            sum(len(p.offset) for p in ordered if p.has_upper),
+            [places[b] for b in range(len(sums))],
+            [(places[b], p.price) for b, p in enumerate(sums) if p.price is not None],
         )
+
+    def row(self, parts: list[Array]) -> Array:
+        """Numbers of all pieces in a row, from those of each sum."""
+        total = np.empty(len(self.offset))
+        for part, place in zip(parts, self.places, strict=True):
+            total[place] = part
+        return total
+
+    @cached_property
+    def n_products(self) -> int:
+        """Number of products that are 0 at the solution."""
+        return self.n_upper + len(self.offset)
+
+    def parts(self, v: Array) -> tuple[Array, Array, Array]:
+        """What belongs to upper ends, to lower ends, and to limits, of an array of all products."""
+        return v[: self.n_upper], v[self.n_upper : self.n_products], v[self.n_products :]

@@ -17,7 +17,11 @@ import numpy as np
 from trackfolio._validation import Array
 from trackfolio.solvers.interior_point._cone import Cone
 from trackfolio.solvers.interior_point._factored import Factored
-from trackfolio.solvers.interior_point._pieces import Pieces, PiecesState
+from trackfolio.solvers.interior_point._maps import Pairs
+from trackfolio.solvers.interior_point._pieces import Joined, Pieces, PiecesState
+
+# Matrices of fewer numbers than this cost less than the calls that avoid them.
+_SMALL = 40_000
 
 
 @dataclass(eq=False)
@@ -35,6 +39,11 @@ class Program:
     groups: list[int] = field(default_factory=list)
 
     @cached_property
+    def joined(self) -> Joined:
+        """The pieces of all sums in a row."""
+        return Joined.of(self.pieces)
+
+    @cached_property
     def is_linear(self) -> bool:
         """Whether there is no curvature: primal and dual steps may then differ in length."""
         return self.quadratic is None and not any(np.any(p.curvature) for p in self.pieces)
@@ -43,10 +52,62 @@ class Program:
         """Linear part of the arguments of a sum."""
         n = self.n_assets
         total = np.zeros(len(p.offset)) if p.map is None else p.sign * p.map.apply(x[:n])
-        total += sum(c * x[n + j] for j, c in p.scalars.items())
+        for j, c in p.scalars.items():
+            total += c * x[n + j]
         if p.local is not None:
             total += _local_part(local[p.local[0]], p.local[1])
         return total
+
+    @cached_property
+    def stacked(self) -> Array | None:
+        """Coefficients of all arguments, and of all cones below them, in one matrix, where that is small.
+
+        One product then takes the place of several for each sum, whose calls would take longer than they compute.
+        """
+        n, m = self.n_assets, len(self.joined.offset)
+        rows = m + sum(1 + len(cone.offset) for cone in self.cones)
+        if self.groups or rows * len(self.cost) > _SMALL or any(isinstance(p.map, Pairs) for p in self.pieces):
+            return None
+        total = np.zeros((rows, len(self.cost)))
+        for p, place in zip(self.pieces, self.joined.places, strict=True):
+            assert p.map is not None, "only local variables do without weights"
+            assert not isinstance(p.map, Pairs)
+            own, factor = p.map.few_rows()
+            np.multiply(own, p.sign * factor, out=total[place, :n], dtype=np.float64)
+            for j, c in p.scalars.items():
+                total[place, n + j] = c
+        for cone, place in zip(self.cones, self.cone_places, strict=True):
+            for j, c in cone.scalars.items():
+                total[place.start, n + j] = c
+            total[place.start + 1 : place.stop, :n] = cone.rows
+        return total
+
+    @cached_property
+    def cone_places(self) -> list[slice]:
+        """Rows of each cone below those of the pieces."""
+        ends = np.cumsum([len(self.joined.offset), *(1 + len(cone.offset) for cone in self.cones)]).tolist()
+        return list(map(slice, ends, ends[1:]))
+
+    def images(self, x: Array, local: list[Array]) -> tuple[Array, list[Array]]:
+        """Linear parts of the arguments of all sums, in a row, and of the points of all cones."""
+        m = len(self.joined.offset)
+        if self.stacked is not None:
+            total = self.stacked @ x
+            return total[:m], [total[place] for place in self.cone_places]
+        total = np.empty(m)
+        for p, place in zip(self.pieces, self.joined.places, strict=True):
+            total[place] = self.argument(p, x, local)
+        return total, [self.cone_linear(cone, x, local) for cone in self.cones]
+
+    def add_pull(self, v: Array, cones: list[Array], x: Array, local: list[Array]) -> None:
+        """Add E'v + Σ V'z to gradients with respect to x and the local variables."""
+        if self.stacked is not None:
+            x += np.concatenate([v, *cones]) @ self.stacked
+            return
+        for p, place in zip(self.pieces, self.joined.places, strict=True):
+            self.pull(p, v[place], x, local)
+        for cone, z in zip(self.cones, cones, strict=True):
+            self.cone_pull(cone, z, x, local)
 
     def pull(self, p: Pieces, v: Array, x: Array, local: list[Array]) -> None:
         """Add E'v to gradients with respect to x and the local variables."""
@@ -73,18 +134,17 @@ class Program:
         else:
             local[cone.local] += cone.transposed(z[1:])
 
-    def pulled(self, point: "Point") -> tuple[Array, list[Array]]:
+    def pulled(
+        self, x: Array, y: Array, slope: Array, cones: list[tuple[Array, Array]], prices: Array
+    ) -> tuple[Array, list[Array]]:
         """Left-hand side of stationarity without the cost, for a point or for a step: with respect to x and locals."""
-        x, local = point.y @ self.A, self.no_locals()
+        total, local = y @ self.A, self.no_locals()
         if self.quadratic is not None:
-            x[: self.n_assets] += self.quadratic @ point.x[: self.n_assets]
-        for p, q in zip(self.pieces, point.pieces, strict=True):
-            self.pull(p, q.slope, x, local)
-        for cone, (_, z) in zip(self.cones, point.cones, strict=True):
-            self.cone_pull(cone, -z, x, local)
-        for (row, _), price in zip(self.limits, point.prices, strict=True):
-            x += price * row
-        return x, local
+            total[: self.n_assets] += self.quadratic @ x[: self.n_assets]
+        self.add_pull(slope, [-z for _, z in cones], total, local)
+        for (row, _), price in zip(self.limits, prices, strict=True):
+            total += price * row
+        return total, local
 
     def no_locals(self) -> list[Array]:
         """Zeros for all local variables."""
@@ -110,7 +170,7 @@ def local_transpose(v: Array, how: str) -> Array:
 
 @dataclass(eq=False)
 class Point:
-    """All variables, primal and dual; also the direction of a step."""
+    """All variables, primal and dual, sum by sum."""
 
     x: Array
     local: list[Array]
@@ -119,87 +179,3 @@ class Point:
     cones: list[tuple[Array, Array]]
     prices: Array
     slacks: Array
-
-    @property
-    def complementarity(self) -> float:
-        """Sum of all products that are 0 at the solution."""
-        of_pieces = sum(state.complementarity for state in self.pieces)
-        return float(of_pieces + sum(s @ z for s, z in self.cones) + self.prices @ self.slacks)
-
-    def complementarity_after(self, step: "Point", primal: float, dual: float) -> float:
-        """The sum of products after a step."""
-        total = (self.prices + dual * step.prices) @ (self.slacks + primal * step.slacks)
-        for (s, z), (ds, dz) in zip(self.cones, step.cones, strict=True):
-            total += (s + primal * ds) @ (z + dual * dz)
-        for q, d in zip(self.pieces, step.pieces, strict=True):
-            total += (q.s_upper + primal * d.s_upper) @ (q.to_upper + dual * d.to_upper)
-            total += (q.s_lower + primal * d.s_lower) @ (q.to_lower + dual * d.to_lower)
-        return float(total)
-
-    def moved(self, step: "Point", primal: float, dual: float) -> "Point":
-        """The point after a step."""
-        return Point(
-            self.x + primal * step.x,
-            [v + primal * d for v, d in zip(self.local, step.local, strict=True)],
-            self.y + dual * step.y,
-            [
-                PiecesState(
-                    q.slope + dual * d.slope,
-                    q.to_upper + dual * d.to_upper,
-                    q.to_lower + dual * d.to_lower,
-                    q.s_upper + primal * d.s_upper,
-                    q.s_lower + primal * d.s_lower,
-                )
-                for q, d in zip(self.pieces, step.pieces, strict=True)
-            ],
-            [
-                (s + primal * ds, z + dual * dz)
-                for (s, z), (ds, dz) in zip(self.cones, step.cones, strict=True)
-            ],
-            self.prices + dual * step.prices,
-            self.slacks + primal * step.slacks,
-        )  # fmt: skip
-
-
-@dataclass(eq=False)
-class Residuals:
-    """By how much a point misses each equation."""
-
-    x: Array
-    local: list[Array]
-    y: Array
-    pieces: list[Array]
-    cones: list[Array]
-    limits: Array
-
-    @classmethod
-    def at(cls, program: Program, point: Point) -> "Residuals":
-        """Residuals of a point."""
-        x, local = program.pulled(point)
-        limits = np.array([p @ point.x - bound for p, bound in program.limits]) + point.slacks
-        pieces = []
-        for p, q in zip(program.pieces, point.pieces, strict=True):
-            argument = program.argument(p, point.x, point.local) - p.offset
-            pieces.append(argument - p.curvature * q.slope - q.s_upper + q.s_lower)
-            if p.price is not None:
-                limits[p.price] += p.top @ q.s_upper - p.lower @ q.s_lower
-        cones = [
-            s - cone.constants - program.cone_linear(cone, point.x, point.local)
-            for cone, (s, _) in zip(program.cones, point.cones, strict=True)
-        ]
-        return cls(x + program.cost, local, program.A @ point.x - program.b, pieces, cones, limits)
-
-    @property
-    def dual(self) -> float:
-        """Largest residual of stationarity."""
-        return _largest([self.x, *self.local])
-
-    @property
-    def primal(self) -> float:
-        """Largest residual of what the variables must satisfy."""
-        return _largest([self.y, self.limits, *self.pieces, *self.cones])
-
-
-def _largest(parts: list[Array]) -> float:
-    """Largest entry of all; nan if any is, which Python's `max` would pass over."""
-    return float(np.max([np.max(np.abs(v), initial=0.0) for v in parts]))

@@ -121,7 +121,7 @@ def solve_shrinking(
     switches: tuple[float, ...] = _SWITCHES,
 ) -> Outcome:
     """Solve with all assets and scenarios until the iterates tell which settle; the others go on from there."""
-    if not switches or tolerance >= switches[0]:
+    if not switches or tolerance >= switches[0] or program.stacked is not None:
         return solve_program(program, tolerance, max_iter, start)
     rough = solve_program(program, switches[0], max_iter, start)
     left = max(max_iter - rough.iterations, 1)

@@ -1,7 +1,6 @@
 """Where the method begins: all is measured in units in which slacks and multipliers are of size 1."""
 
 import numpy as np
-import scipy.linalg
 
 from trackfolio._paths import drawdowns
 from trackfolio._validation import Array
@@ -75,4 +74,4 @@ def _first_locals(program: Program, x: Array) -> list[Array]:
 def _least_norm(program: Program) -> Array:
     if not len(program.b):
         return np.zeros(len(program.cost))
-    return np.asarray(program.A.T @ scipy.linalg.lstsq(program.A @ program.A.T, program.b)[0])
+    return np.asarray(np.linalg.lstsq(program.A, program.b)[0])

@@ -16,11 +16,12 @@ import scipy.sparse as sp
 from trackfolio._functions import AbsoluteSum, Limit, Linear, RiskOf
 from trackfolio._position import Position
 from trackfolio._products import transposed_times
-from trackfolio._quadratic import mean_diagonal
+from trackfolio._quadratic import mean_diagonal, rows_of
 from trackfolio._shape import Shape
 from trackfolio._validation import Array
 from trackfolio.problem import Problem
 from trackfolio.solution import Solution
+from trackfolio.solvers.interior_point._bounds import Bounds
 from trackfolio.solvers.interior_point._cone import Cone
 from trackfolio.solvers.interior_point._factored import Factored, added, scaled
 from trackfolio.solvers.interior_point._forms import form_of, is_root, is_single, root_of, shape_of
@@ -76,6 +77,7 @@ class Translation:
         self._pulls: dict[str, list[Pull]] = {}
         self._limit_duals: dict[str, list[Callable[[Point], float]]] = {}
         self._row_duals: list[Callable[[Point], Array]] = []
+        self._bounds = Bounds(problem)
         self._add_rows()
         self._add_bounds()
         for name, coefficient, f in problem.objective:
@@ -104,20 +106,20 @@ class Translation:
     def _add_rows(self) -> None:
         A, lower, upper = self.problem.linear
         lower, upper = lower / self.size, upper / self.size
+        folded = np.isin(np.arange(len(lower)), self._bounds.rows)
         for k in np.flatnonzero(lower == upper):
             row = A[[k]].toarray()[0] if sp.issparse(A) else A[k]
             self._row_duals.append(partial(_at_row, int(k), len(lower), len(self._equations)))
             self._equations.append((_Affine(np.array(row)), float(upper[k])))
         for sign, bound in ((1.0, upper), (-1.0, lower)):
-            i = np.flatnonzero(np.isfinite(bound) & (lower != upper))
+            i = np.flatnonzero(np.isfinite(bound) & (lower != upper) & ~folded)
             if len(i):
                 rows: Map = SparseRows(A[i]) if sp.issparse(A) else Rows(np.asarray(A[i]))
                 self._row_duals.append(partial(_at_rows, i, len(lower), sign, len(self._pieces)))
                 self._inequality(rows, sign, sign * bound[i])
 
     def _add_bounds(self) -> None:
-        n, lower, upper = self.problem.n_assets, self.problem.lower / self.size, self.problem.upper / self.size
-        fixed = lower == upper
+        n, lower, upper, fixed = self.problem.n_assets, self._bounds.lower, self._bounds.upper, self._bounds.fixed
         self._equations += [(_Affine(np.eye(1, n, int(k))[0]), float(upper[k])) for k in np.flatnonzero(fixed)]
         # What the other bounds and the budget imply is not said twice.
         implied = np.zeros(n, dtype=bool)
@@ -126,7 +128,8 @@ class Translation:
         for sign, bound, needless in ((1.0, upper, implied | fixed), (-1.0, lower, fixed)):
             i = np.flatnonzero(np.isfinite(bound) & ~needless)
             if len(i):
-                self._inequality(Chosen(i, np.ones(len(i)), n), sign, sign * bound[i])
+                number = self._inequality(Chosen(i, np.ones(len(i)), n), sign, sign * bound[i])
+                self._row_duals.append(partial(self._bounds.duals, i, sign, number))
 
     def _inequality(self, chosen: Map | None, sign: float, offset: Array, **more: Any) -> int:
         """Arguments that must not be positive; the number of the sum."""
@@ -255,7 +258,9 @@ class Translation:
         if shape is None:
             R, r = root_of(f.quadratic)
             R = scaled(R, (factor * self.size) ** 2) if isinstance(R, Factored) else factor * self.size * R
-            self._cones.append(Cone(R, factor * r, constant, head))
+            same = rows_of(f.quadratic)
+            returns = None if same is None else (same[0], factor * self.size * same[1])
+            self._cones.append(Cone(R, factor * r, constant, head, returns=returns))
             return number, lambda point: -factor * point.cones[number][1][1:]
         assert shape.curvature is not None, "roots are of squares"
         unit, keep = self._unit(f.position), shape.upper > shape.lower
