@@ -104,6 +104,9 @@ def bare(task: str, case: Case, terms: Terms) -> Outcome:
     """The same fits in a loop, with holdings that do not drift, and nothing else."""
     model, previous, weights = our_model(task, terms), terms.initial, []
     options = {}
+    # The C library gives freed memory back, and asks for it anew in each fit, until a larger block was freed once, such
+    # as the copy of X in a backtest. Page faults would be most of the difference.
+    np.zeros_like(case.X)
     start = time.perf_counter()
     for train, _ in _cv().split(case.X):
         rows = slice(train[0], train[-1] + 1)
@@ -289,7 +292,7 @@ by turns: medians of {rounds} calls after one that is not counted; the first cal
 {long:.0f} s. Long-only, fully invested. *tracker*: least standard deviation of the active return. *CVaR, RMSE limited*:
 least CVaR at 95 %, tracking RMSE of at most 1.5 times the largest of the least ones of all folds, or 0.1 % a day where
 that is more. *trades limited*: no weight may move by more than 1 / N at a rebalance, the only limit of the kind that
-skfolio has (its tracker has none).
+skfolio has (its tracker has none); whether it was kept is not checked here.
 
 **÷ trackfolio**: time over that of trackfolio. **overhead**: time of the backtest over that of the same fits in a bare
 loop, less 1. **excess**: by how much the objective of a fold exceeds, in sample, the lower of those of trackfolio and

@@ -32,8 +32,8 @@ FLOORS = """
 5 _base _holder _dinkelbach _expected_returns
 6 tracking mean_risk baselines
 7 model_selection testing
-8 display
-9 __init__
+8 display report cli
+9 __init__ __main__
 """
 TABLE = [line.split() for line in FLOORS.strip().splitlines()]
 FLOOR_OF = {name: int(level) for level, *names in TABLE for name in names}
@@ -103,10 +103,24 @@ def test_no_module_is_longer_than_400_lines(module):
 
 
 def test_import_loads_no_solver_and_no_plotting():
-    code = "import sys, trackfolio; print(*sys.modules)"
+    code = "import sys; from trackfolio import *; print(*sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     loaded = LOADED_WHEN_NEEDED.intersection(run.stdout.split())
-    assert not loaded, f"`import trackfolio` imports {', '.join(sorted(loaded))}"
+    assert not loaded, f"`from trackfolio import *` imports {', '.join(sorted(loaded))}"
+
+
+def test_the_package_and_the_command_line_load_nothing_before_it_is_needed():
+    code = "import sys, trackfolio, trackfolio.cli; print(*sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert {"numpy", "pandas", "scipy", "sklearn"}.intersection(run.stdout.split()) == set()
+
+
+def test_names_that_are_not_there_are_attribute_errors():
+    with pytest.raises(AttributeError, match="no attribute 'MinTrackingErorr'"):
+        _ = trackfolio.MinTrackingErorr
+    with pytest.raises(ImportError, match="cannot import name 'nothing'"):
+        from trackfolio import nothing  # noqa: F401
+    assert trackfolio.risks is importlib.import_module("trackfolio.risks")
 
 
 def test_types_are_published():

@@ -15,7 +15,7 @@ from sklearn.pipeline import make_pipeline
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from trackfolio import BenchmarkReplica, EqualWeighted, MeanRisk, MinTrackingError
-from trackfolio.constraints import MaxTurnover
+from trackfolio.constraints import MaxTurnover, MinReturn
 from trackfolio.costs import TransactionCost
 from trackfolio.model_selection import WalkForward, backtest
 from trackfolio.risks import CVaR, Variance
@@ -260,7 +260,7 @@ def test_a_benchmark_by_weights_is_held_on_where_a_fit_fails(frames, drift):
 
 def test_if_all_fail_it_is_an_error(frames):
     X, y = frames
-    with pytest.raises(ValueError, match=r"All 5 fits failed.*nothing was ever held.*no mood"):
+    with pytest.raises(ValueError, match=r"All 5 fits failed.*nothing was ever traded.*no mood"):
         quiet(Moody(starts(X)), X, y, error_score="hold")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FitFailedWarning)
@@ -336,3 +336,44 @@ def test_each_fit_has_one_thread(market, n_jobs):
     with threadpool_limits(2, user_api="blas"):
         tested = quiet(CountsThreads(), *market, n_jobs=n_jobs, return_estimator=True)
     assert {count for fitted in tested.estimators for count in fitted.threads_} == {1}
+
+
+def test_dates_in_reverse_and_unsigned_rows_are_no_way_to_look_ahead(frames):
+    X, y = frames
+    for cv in (TimeSeriesSplit(3), [(range(50), range(50, 60))]):
+        with pytest.raises(ValueError, match="The dates of X are not in order"):
+            quiet(EqualWeighted(), X[::-1], y[::-1], cv=cv)
+    mixed = np.array([0, 1, 70, 3], dtype=np.uint64)
+    with pytest.raises(ValueError, match="looks ahead"):
+        quiet(EqualWeighted(), X, y, cv=[(mixed, np.arange(50, 60))])
+
+
+class Spoils(BaseEstimator):
+    """Writes into what it is given."""
+
+    def fit(self, X, y=None):
+        X -= 1.0
+        self.weights_ = np.full(X.shape[1], 1 / X.shape[1])
+        return self
+
+
+def test_returns_cannot_be_written_to(market):
+    X, _ = market
+    before = X.copy()
+    with pytest.raises(ValueError, match="read-only"):
+        quiet(Spoils(), X)
+    assert_array_equal(X, before)
+
+
+def test_costs_within_a_constraint_are_lifted_without_it(frames):
+    X, y = frames
+    least = MinReturn(-0.01, costs=[TransactionCost(0.001)])
+    tested = quiet(MinTrackingError(constraints=[least, MaxTurnover(0.1)]), X, y)
+    assert tested.rebalances["lifted"].tolist()[:2] == ["transactioncost, maxturnover", ""]
+
+
+def test_the_mean_turnover_leaves_out_the_first_purchase_whenever_it_is(frames):
+    late = quiet(EqualWeighted(), *frames, cv=CV)
+    assert late.later_trades["turnover"] == late.turnover.iloc[1:].mean()
+    given = quiet(EqualWeighted(), *frames, initial_weights=[1 / 8] * 8)
+    assert given.later_trades["turnover"] == given.turnover.mean()

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from pickle import PicklingError
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,8 @@ from numpy.testing import assert_array_equal
 
 from trackfolio import MinTrackingError
 from trackfolio.constraints import MaxTurnover
-from trackfolio.model_selection import WalkForward
+from trackfolio.costs import CustomCost
+from trackfolio.model_selection import WalkForward, backtest
 
 from .conftest import simulate
 from .test_backtest import quiet
@@ -208,3 +210,24 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path, n_jobs, turning):
     net, targets = pd.read_pickle(out)
     assert_array_equal(net, whole.net)
     assert_array_equal(targets, whole.targets)
+
+
+def test_a_longer_table_of_benchmark_weights_refits_only_what_is_new(tmp_path, monkeypatch):
+    X, _ = simulate(4, 90)
+    X = pd.DataFrame(X, index=pd.bdate_range("2024-01-01", periods=90), columns=list("ABCD"))
+    table = pd.DataFrame(0.25, index=X.index[::10], columns=X.columns)
+    calls = []
+    fitted = MinTrackingError.fit
+    monkeypatch.setattr(MinTrackingError, "fit", lambda self, *a, **k: (calls.append(1), fitted(self, *a, **k))[1])
+    for rows, expected in ((70, 3), (90, 1)):
+        calls.clear()
+        model = MinTrackingError(benchmark_weights=table[table.index <= X.index[rows - 1]])
+        backtest(model, X.iloc[:rows], cv=WalkForward(30, 15), memory=tmp_path, progress=False)
+        assert len(calls) == expected
+
+
+def test_what_the_store_cannot_do_is_no_failed_fit(tmp_path):
+    X, y = simulate(4, 90)
+    model = MinTrackingError(costs=[CustomCost(lambda w: 0)])
+    with pytest.raises(PicklingError):
+        backtest(model, X, y, cv=WalkForward(30, 15), memory=tmp_path, error_score="hold", progress=False)

@@ -98,7 +98,9 @@ def test_sales_are_told_and_paid_in_their_period():
     X[4:7, 0] = 1.0  # doubles three times
     tested = quiet(EqualWeighted(), X, cv=WalkForward(4, 8), transaction_costs=0.01)
     share = 4 / 4.5
-    assert tested.sales.to_dict("records") == [{"period": 7, "asset": "x0", "weight": pytest.approx(share)}]
+    assert tested.sales.to_dict("records") == [
+        {"period": 7, "asset": "x0", "weight": pytest.approx(share), "cost": pytest.approx(share / 100)}
+    ]
     expected = [0.99 * 1.5 - 1, 2.5 / 1.5 - 1, 4.5 / 2.5 - 1, -0.01 * share, 0, 0, 0, 0]
     assert_allclose(tested.net, expected, atol=1e-15)
     assert_allclose(tested.gross[3:], 0, atol=1e-15)
@@ -287,11 +289,9 @@ def test_names_of_no_asset_at_all_stay_an_error(frames, model):
 @pytest.mark.parametrize("model", [MinTrackingError(max_weights=[0.5] * 7), MinTrackingError(max_weights=[0.5] * 6)])
 def test_arrays_of_the_wrong_length_stay_an_error(frames, model):
     X, y = frames
-    with pytest.raises(ValueError, match="max_weights"):
-        quiet(model, frames[0], y, cv=FIRST)
-    if len(model.max_weights) == 7:
-        with pytest.raises(ValueError, match="max_weights"):
-            quiet(model, masked(X), y, cv=FIRST)
+    for data in (X, masked(X)):  # of which six can be traded
+        with pytest.raises(ValueError, match=r"max_weights has shape .* but there are 8 assets"):
+            quiet(model, data, y, cv=FIRST)
 
 
 def test_expected_returns_and_models_within_models_are_cut(frames):
@@ -332,8 +332,8 @@ def test_a_delisting_does_not_make_a_limit_on_turnover_impossible(frames):
     X = X.copy()
     X.iloc[60:, 0] = np.nan
     tested = quiet(MinTrackingError(min_weights={"A": 0.2}, constraints=[MaxTurnover(0.02)]), X, y)
-    [(period, asset, weight)] = tested.sales.itertuples(index=False)
-    assert (period, asset) == (X.index[60], "A")
+    [(period, asset, weight, cost)] = tested.sales.itertuples(index=False)
+    assert (period, asset, cost) == (X.index[60], "A", 0.0)
     # At the next trade the cash, half of the turnover, is invested, and two percent more may be exchanged.
     assert weight / 2 < tested.turnover.iloc[1] < weight / 2 + 0.02 + 0.01
     assert tested.turnover.iloc[2:].max() <= 0.02 + 1e-9
@@ -345,3 +345,42 @@ def test_grids_of_parameters_by_asset_are_not_cut_but_refused(frames):
     search = GridSearchCV(MinTrackingError(), {"max_weights": [CAPS, 2 * CAPS]}, cv=WalkForward(20, 10))
     with pytest.raises(ValueError, match=r"max_weights has shape \(8,\), but there are 6 assets"):
         quiet(search, masked(X), y, cv=FIRST)
+
+
+def test_a_scalar_least_of_a_group_without_assets_is_an_error_too(frames):
+    X, y = frames
+    X = X.copy()
+    X.iloc[:90, 7] = np.nan
+    model = MinTrackingError(constraints=[GroupBounds(list("aaaabbbz"), lower=0.1)])
+    with pytest.raises(ValueError, match="'z'"):
+        quiet(model, X, y, cv=FIRST)
+
+
+def test_what_is_handed_on_of_longs_and_shorts_stays_of_their_size(frames):
+    X, y = frames
+    X = X.copy()
+    X.iloc[60:, 0] = np.nan
+    model = MinTrackingError(min_weights=-1, budget=0, constraints=[MaxTurnover(0.5)])
+    tested = quiet(model.set_params(min_weights={"A": 0.2, **dict.fromkeys("BCDEFGH", -1)}), X, y)
+    assert tested.turnover.iloc[2:].max() <= 0.5 + 1e-9
+    assert tested.targets.abs().to_numpy().max() < 2
+
+
+class Draws(BaseEstimator):
+    """Weights from a generator of its own."""
+
+    def __init__(self, random_state=None):
+        self.random_state = random_state
+
+    def fit(self, X, y=None):
+        self.weights_ = self.random_state.dirichlet(np.ones(X.shape[1]))
+        return self
+
+
+def test_generators_are_those_of_the_user_at_every_date_and_stay_as_they_are(frames):
+    X, _ = frames
+    generator = np.random.RandomState(0)
+    before = generator.get_state()[1].copy()
+    tested = quiet(Draws(generator), masked(X))
+    assert_array_equal(generator.get_state()[1], before)
+    assert_array_equal(tested.targets.to_numpy()[0], tested.targets.to_numpy()[1])

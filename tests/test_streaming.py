@@ -8,6 +8,7 @@ from itertools import pairwise
 import dask
 import dask.array as da
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -82,6 +83,25 @@ def test_benchmark_by_weights():
     whole = clone(model).fit(X)
     parts = clone(model).partial_fit(X[:500]).partial_fit(X[500:])
     np.testing.assert_allclose(parts.weights_, whole.weights_, atol=1e-10)
+
+
+def test_the_benchmark_of_the_last_call_counts_for_all_rows():
+    first, last = (dict(zip(X.columns, w / w.sum(), strict=True)) for w in (np.arange(1.0, 21), np.arange(20.0, 0, -1)))
+    table = pd.DataFrame([first, last], index=[X.index[0], X.index[500]])
+    parts = MinTrackingError(benchmark_weights=table, max_weights=0.08).partial_fit(X[:500]).partial_fit(X[500:])
+    whole = MinTrackingError(benchmark_weights=table, max_weights=0.08).fit(X)
+    np.testing.assert_allclose(parts.weights_, whole.weights_, atol=1e-10)
+    changed = MinTrackingError(benchmark_weights=first, max_weights=0.08).partial_fit(X[:500])
+    changed.set_params(benchmark_weights=last).partial_fit(X[500:])
+    np.testing.assert_allclose(changed.weights_, whole.weights_, atol=1e-10)
+    with pytest.raises(ValueError, match="in all calls of partial_fit, or in none"):
+        parts.partial_fit(X[:9], y[:9])
+
+
+def test_names_that_are_numbers_are_compared_too():
+    numbers = X.set_axis(range(20), axis="columns")
+    with pytest.raises(ValueError, match="not those of fit, in the same order"):
+        MinTrackingError().partial_fit(numbers[:300], y[:300]).partial_fit(numbers.iloc[300:, ::-1], y[300:])
 
 
 @given(st.data())

@@ -109,7 +109,7 @@ def test_a_gap_is_taken_from_the_end_of_the_training_set(gap):
         (datetime.timedelta(days=365), lambda day: day - datetime.timedelta(days=365)),
         (pd.DateOffset(years=1), lambda day: day.replace(year=day.year - 1)),
     ],
-    ids=str,
+    ids=["string", "timedelta", "offset"],
 )
 @pytest.mark.parametrize("expanding", [False, True])
 def test_spans_of_time_reach_back_from_the_last_row_before_the_trade(span, since, expanding):

@@ -182,6 +182,12 @@ class PortfolioEstimator(NamedTermsMixin, PortfolioHolder):
 
     def _positions_of_blocks(self, X: Any, y: Any, sample_weight: Any) -> "_Positions":
         """Positions of arrays of Dask, which stay where they are."""
+        if np.isnan(X.shape).any():
+            raise ValueError("X has blocks of unknown size: call X.compute_chunk_sizes() first.")
+        if X.dtype.kind not in "fiu" or 0 in X.shape:
+            raise ValueError(f"X must hold real numbers, at least one, got {X.dtype} in the shape {X.shape}.")
+        if sample_weight is not None and np.shape(sample_weight) != X.shape[:1]:
+            raise ValueError(f"sample_weight must have shape {X.shape[:1]}, got {np.shape(sample_weight)}.")
         if X.ndim != 2 or (y is not None and np.shape(y) != X.shape[:1]):
             raise ValueError(
                 f"X must have shape (n_periods, n_assets) and y (n_periods,), got {X.shape}, {np.shape(y)}."
@@ -192,7 +198,11 @@ class PortfolioEstimator(NamedTermsMixin, PortfolioHolder):
         warn_if_prices(np.asarray(X[:_FIRST_ROWS]), names)
         weights = self._checked_weights(self._given_weights(X), names)
         target = X @ weights if y is None and weights is not None else y
+        if target is not None:
+            warn_if_prices(np.asarray(target[:_FIRST_ROWS]), ["y"], "y")
         moments = moments_of_blocks(X, target, sample_weight)
+        if moments.total == 0:
+            raise ValueError("sample_weight is 0 in every row: no data are left.")
         return self._positions_of_moments(moments, is_active=target is not None, names=names, weights=weights)
 
     def _positions_of_covariance(self, sigma: Any, y: Any, sample_weight: Any) -> "_Positions":

@@ -30,7 +30,7 @@ class PortfolioHolder(BaseEstimator):
         new: Self = with_cut_parameters(self, universe)
         weights = self.benchmark_weights
         if isinstance(weights, pd.DataFrame):
-            weights = _last_known(weights, universe.dates)
+            weights = last_known(weights, universe.dates)
         elif weights is not None and not isinstance(weights, pd.Series | Mapping):
             weights = dict(
                 zip(universe.names, finite_per_asset(weights, universe.names, "benchmark_weights"), strict=True)
@@ -58,9 +58,6 @@ class PortfolioHolder(BaseEstimator):
         check_is_fitted(self)
         values = self._validated(X, reset=False)
         names = self._names(X)
-        # scikit-learn compares names that are strings; numbers as names are compared here.
-        if hasattr(X, "columns") and self._column_names not in (None, asset_names(X.columns, len(names))):
-            raise ValueError(f"The columns of X are not those of fit, in the same order: {self._column_names[:5]}, ...")
         warn_if_prices(values, names)
         portfolio = Portfolio(X if hasattr(X, "columns") else values, self.weights_)
         weights = self.benchmark_weights_
@@ -79,10 +76,17 @@ class PortfolioHolder(BaseEstimator):
             if y.get("y") is not None:
                 refuse_non_finite(y["y"], "y")
             raise
+        self._check_names(X, reset)
         if y.get("y") is None:
             return with_precision(checked)
         values, target = checked
         return with_precision(values), np.asarray(target, dtype=np.float64)
+
+    def _check_names(self, X: Any, reset: bool) -> None:
+        """Compare the names of columns with those of the fit; scikit-learn compares only names that are strings."""
+        known = None if reset else getattr(self, "_column_names", None)
+        if hasattr(X, "columns") and known not in (None, asset_names(X.columns, len(X.columns))):
+            raise ValueError(f"The columns of X are not those of fit, in the same order: {known[:5]}, ...")
 
     def _names(self, X: Any) -> list[str]:
         names = getattr(self, "feature_names_in_", None)
@@ -91,7 +95,7 @@ class PortfolioHolder(BaseEstimator):
     def _given_weights(self, X: Any) -> Any:
         """Weights of the benchmark as they were given, or the row of a table that the dates of X point to."""
         weights = self.benchmark_weights
-        return _last_known(weights, getattr(X, "index", None)) if isinstance(weights, pd.DataFrame) else weights
+        return last_known(weights, getattr(X, "index", None)) if isinstance(weights, pd.DataFrame) else weights
 
     def _checked_weights(self, weights: Any, names: list[str]) -> Array | None:
         return None if weights is None else finite_per_asset(weights, names, "benchmark_weights")
@@ -110,7 +114,7 @@ def _refuse_repeated_columns(X: Any) -> None:
         raise ValueError(f"X has two columns with the name {name!r}; names must tell assets apart.")
 
 
-def _last_known(table: pd.DataFrame, dates: Any) -> pd.Series:
+def last_known(table: pd.DataFrame, dates: Any) -> pd.Series:
     """Row of a date-indexed table on or before the last date of X."""
     if not isinstance(dates, pd.DatetimeIndex) or not isinstance(table.index, pd.DatetimeIndex):
         raise ValueError(

@@ -50,7 +50,7 @@ _STYLE = f"""<style>
 def period_text(dates: pd.Index | None, n_periods: int) -> str:
     """Say how many periods there are and, if they are dated, from when to when."""
     text = f"{n_periods} period{'s' if n_periods > 1 else ''}"
-    return text if dates is None else f"{text} from {_day(dates[0])} to {_day(dates[-1])}"
+    return text if dates is None else f"{text} from {day_text(dates[0])} to {day_text(dates[-1])}"
 
 
 def held_assets(weights: Array) -> int:
@@ -79,7 +79,8 @@ def portfolio_html(portfolio: Any) -> str:
     )
 
 
-def _day(label: Any) -> str:
+def day_text(label: Any) -> str:
+    """The day of a label that has one, else the label."""
     return f"{label:%Y-%m-%d}" if hasattr(label, "strftime") else str(label)
 
 

@@ -65,6 +65,12 @@ class Moments:
         """The same rows, each with a weight that is multiplied by a factor."""
         return type(self)(self.total * factor, self.mean, self.comoment * factor)
 
+    def with_combination(self, weights: Array) -> Self:
+        """Moments with a further column, the sum of the others times weights."""
+        pull = self.comoment @ weights
+        comoment = np.block([[self.comoment, pull[:, None]], [pull, weights @ pull]])
+        return type(self)(self.total, np.append(self.mean, self.mean @ weights), comoment)
+
     def of_first(self, n_columns: int) -> Self:
         """Moments of the first columns alone."""
         return type(self)(self.total, self.mean[:n_columns], self.comoment[:n_columns, :n_columns])

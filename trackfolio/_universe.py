@@ -22,7 +22,7 @@ class Universe(NamedTuple):
         """Names of the assets that cannot be traded."""
         return {name for name, is_in in zip(self.names, self.tradable, strict=True) if not is_in}
 
-    def cut(self, values: Any) -> Any:
+    def cut(self, values: Any, what: str) -> Any:
         """Values of the tradable assets, of values with one for each asset; what is by no asset stays as it is.
 
         Names that belong to no asset at all stay too: they are refused where they are used.
@@ -39,6 +39,11 @@ class Universe(NamedTuple):
         if isinstance(array, np.ndarray) and array.ndim and array.shape[-1] == len(self.names):
             kept = array[..., self.tradable]
             return kept.tolist() if isinstance(values, list | tuple) else kept
+        if isinstance(array, np.ndarray) and array.ndim:
+            raise ValueError(
+                f"{what} has shape {array.shape}, but there are {len(self.names)} assets: give one value for each, or "
+                "a dict by name."
+            )
         return values
 
 
@@ -61,7 +66,7 @@ def restricted(value: Any, universe: Universe) -> Any:
 def with_cut_parameters(value: Any, universe: Universe) -> Any:
     """Clone of an estimator or term with each parameter cut."""
     new = clone(value)
-    for name, part in value.get_params(deep=False).items():
+    for name, part in new.get_params(deep=False).items():
         is_by_asset = name in getattr(value, "by_asset", ()) and not hasattr(part, "get_params")
-        setattr(new, name, universe.cut(part) if is_by_asset else restricted(part, universe))
+        setattr(new, name, universe.cut(part, name) if is_by_asset else restricted(part, universe))
     return new

@@ -180,7 +180,7 @@ class MinTrackingError(RegressorMixin, PortfolioEstimator):
         sample_weight: Any = None,
         forgetting: float = 1.0,
     ) -> Self:
-        """Find the weights for all rows so far: those of the calls before, and these.
+        """Find the weights for all rows so far: those of earlier calls of `partial_fit`, and these.
 
         Kept are the moments of the rows, not the rows: a series may be longer than any memory, and the weights are
         those of `fit` on all of it. The method is there if the risk is `RootMeanSquare`, `StandardDeviation` or
@@ -229,11 +229,17 @@ class MinTrackingError(RegressorMixin, PortfolioEstimator):
             raise ValueError(f"forgetting must be above 0 and at most 1, got {forgetting!r}.")
         before = getattr(self, "_moments", None)
         rows = self._sample(X, y, sample_weight, reset=before is None)
-        moments = Moments.of(rows.values, rows.target, _faded(rows.sample_weight, factor, len(rows.values)))
+        target = rows.target if y is not None else None
+        moments = Moments.of(rows.values, target, _faded(rows.sample_weight, factor, len(rows.values)))
         if before is not None:
+            if len(before.mean) != len(moments.mean):
+                raise ValueError("y must be given in all calls of partial_fit, or in none of them.")
             moments = before.faded(factor ** len(rows.values)).joined(moments)
+        known = moments
+        if y is None and rows.weights is not None:  # the benchmark of this call, for all rows
+            known = moments.with_combination(rows.weights)
         is_active = rows.target is not None
-        positions = self._positions_of_moments(moments, is_active=is_active, names=rows.names, weights=rows.weights)
+        positions = self._positions_of_moments(known, is_active=is_active, names=rows.names, weights=rows.weights)
         self._solve(self._describe(positions, previous_weights), X)
         self._moments = moments
         self.n_samples_seen_ = getattr(self, "n_samples_seen_", 0) + len(rows.values)

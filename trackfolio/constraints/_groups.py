@@ -1,7 +1,7 @@
 """Limits on groups of assets."""
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,8 @@ class _OfGroups(Constraint):
     """A constraint with a label for each asset."""
 
     by_asset = ("groups",)
+    #: Parameters with a limit for each group, the least and the most.
+    by_group: ClassVar[tuple[str, ...]] = ()
 
     groups: Any
 
@@ -23,8 +25,10 @@ class _OfGroups(Constraint):
         """The constraint for fewer assets; limits that a group without assets keeps in any case go with the group."""
         new: Self = with_cut_parameters(self, universe)
         empty = {str(group) for group in _each(self.groups)} - {str(group) for group in _each(new.groups)}
-        for side, sign in (("lower", 1), ("fewest", 1), ("upper", -1), ("most", -1)):
-            limits = getattr(self, side, None)
+        for side, sign in zip(self.by_group, (1, -1), strict=False):
+            limits = getattr(self, side)
+            if empty and np.ndim(limits) == 0 and isinstance(limits, int | float | np.number):
+                limits = dict.fromkeys((str(group) for group in _each(self.groups) if not pd.isna(group)), limits)
             if isinstance(limits, Mapping | pd.Series) and not getattr(self, "active", False):
                 kept = {group: x for group, x in limits.items() if str(group) not in empty or sign * x > 0}
                 setattr(new, side, kept)
@@ -89,6 +93,8 @@ class GroupBounds(_OfGroups):
     >>> from trackfolio.constraints import GroupBounds
     >>> sectors = GroupBounds(["tech", "tech", "oil"], lower={"oil": 0.1}, upper=0.7)
     """
+
+    by_group = ("lower", "upper")
 
     def __init__(self, groups: Any, lower: Any = None, upper: Any = None, active: bool = False) -> None:
         self.groups = groups

@@ -40,6 +40,8 @@ class GroupCardinality(_OfGroups):
     [2, 2]
     """
 
+    by_group = ("fewest", "most")
+
     def __init__(self, groups: Any, fewest: Any = None, most: Any = None) -> None:
         self.groups = groups
         self.fewest = fewest

@@ -22,6 +22,7 @@ from trackfolio.model_selection._backtest_result import Backtests, Market, stitc
 from trackfolio.model_selection._decision import Decision, decide, depends_on_holdings, in_order
 from trackfolio.model_selection._ledger import Book, Prices
 from trackfolio.model_selection._parallel import is_sequential, listed, run, with_progress
+from trackfolio.model_selection._walk_forward import ordered_dates
 
 __all__ = ["backtest"]
 
@@ -87,7 +88,9 @@ def backtest(
         Jobs at once; None for what `joblib.parallel_config` says, which also says where they run.
     memory : str, Path or joblib.Memory, default=None
         Where finished fits are kept: a run that was interrupted goes on from there, and one with more data fits only
-        what is new. Entries are pickles: use a folder that nobody else can write to.
+        what is new. The key is made of the data of the fit, the parameters, the holdings and the versions of the
+        libraries; code of your own counts by its name alone: clear the folder when you change it. Entries are pickles:
+        use a folder that nobody else can write to.
     progress : bool, default=True
         Show a progress bar on a terminal (stderr).
     error_score : {"raise", "hold"}, default="raise"
@@ -116,7 +119,8 @@ def backtest(
     these assets. One that is held and has no return in some period was sold at its last price, at a cost, and is cash
     until the next trade: `Backtest.sales` lists them. In what terms see of the holdings, these proceeds are spread over
     the other assets in proportion, so that a limit on turnover is not used up by investing them again; the trades are
-    charged as they are. Candidates in the grid of a search are not cut.
+    charged as they are. Candidates in the grid of a search are not cut. Steps of a pipeline that choose assets do not
+    go with terms that look at the holdings.
 
     References
     ----------
@@ -135,6 +139,8 @@ def backtest(
     >>> [round(portfolio.tracking_difference(annualised=True), 4) for portfolio in (tested.net, tested.gross)]
     [0.111, 0.1133]
     """
+    if isinstance(estimator, Mapping) and len({str(name) for name in estimator}) < max(len(estimator), 1):
+        raise ValueError("backtest takes an estimator, or a dict with at least one, by names that differ as texts.")
     estimators = (
         {str(name): each for name, each in estimator.items()} if isinstance(estimator, Mapping) else {"": estimator}
     )
@@ -162,12 +168,15 @@ def backtest(
 def _market(X: Any, y: Any) -> Market:
     """Returns of the assets and of the benchmark, checked."""
     check_same_index(X, y)
+    ordered_dates(X)
     columns = X.columns.tolist() if isinstance(X, pd.DataFrame) else getattr(X, "columns", None)
     try:
         # In the order of rows, so that the rows of a fold look the same whatever follows them.
-        values = np.ascontiguousarray(X.to_numpy() if hasattr(X, "to_numpy") else X, dtype=np.float64)
+        plain = X.to_numpy(np.float64, na_value=np.nan) if isinstance(X, pd.DataFrame) else np.asarray(X)
+        values = np.ascontiguousarray(_real(plain), dtype=np.float64).view()
     except (TypeError, ValueError) as error:
         raise ValueError(f"X must be numbers, the returns per period: {error}.") from error
+    values.flags.writeable = False  # the rows of one fold are those that another one is judged by
     if values.ndim != 2 or 0 in values.shape:
         raise ValueError(f"X must be a matrix of returns, a row per period, got shape {values.shape}.")
     names = asset_names(columns, values.shape[1])
@@ -178,7 +187,8 @@ def _market(X: Any, y: Any) -> Market:
         raise ValueError(f"X contains infinity: first at row {row}, column {names[column]!r}. NaN is a missing price.")
     target = None
     if y is not None:
-        target = np.asarray(y, dtype=np.float64)
+        target = np.asarray(y, dtype=np.float64).view()
+        target.flags.writeable = False
         if target.shape != (len(values),):
             raise ValueError(f"y must have shape ({len(values)},) like the rows of X, got {target.shape}.")
         refuse_non_finite(y, "y")
@@ -187,6 +197,12 @@ def _market(X: Any, y: Any) -> Market:
     dates = X.index if isinstance(X, pd.DataFrame) else None
     name = getattr(y, "name", None)
     return Market(values, target, dates, names, columns is not None, None if name is None else str(name))
+
+
+def _real(values: Any) -> Any:
+    if np.iscomplexobj(values):
+        raise ValueError("X holds complex numbers; returns are real.")
+    return values
 
 
 def _filled(values: Array) -> Array:
@@ -214,6 +230,8 @@ def _folds(cv: Any, X: Any, y: Any, n_rows: int) -> list[tuple[Places, Places]]:
         raise TypeError(f"The folds of cv must be arrays of row numbers, got {folds[0]!r}.")
     if not folds:
         raise ValueError(f"{cv!r} gives no fold.")
+    # Differences of unsigned numbers are never negative.
+    folds = [(train.astype(np.intp), test.astype(np.intp)) for train, test in folds]
     end = None
     for k, (train, test) in enumerate(folds):
         if not len(train) or not len(test) or min(train[0], test[0]) < 0 or max(train[-1], test[-1]) >= n_rows:

@@ -53,7 +53,7 @@ class Backtest:
         seconds of fitting, status and gap of the solution, terms lifted because nothing was held before, and why it
         failed if it did.
     sales : DataFrame
-        What was sold because prices ended: period, asset and weight.
+        What was sold because prices ended: period, asset, weight and cost.
     estimators : list of estimators or None
         Fitted, where ``return_estimator=True``; None for a failed fit.
 
@@ -77,6 +77,7 @@ class Backtest:
     rebalances: pd.DataFrame
     sales: pd.DataFrame
     estimators: list[Any] | None = field(default=None)
+    _n_opening: int = 1
 
     @cached_property
     def weights(self) -> pd.DataFrame:
@@ -111,8 +112,9 @@ class Backtest:
 
     @property
     def later_trades(self) -> pd.Series:
-        """Mean turnover, cost and names held, without the first trade, which buys all (unless it is the only one)."""
-        later = self.rebalances.iloc[1:] if len(self.rebalances) > 1 else self.rebalances
+        """Mean turnover, cost and names held, without the first purchase from cash (unless that is the only trade)."""
+        n = self._n_opening if self._n_opening < len(self.rebalances) else 0
+        later = self.rebalances.iloc[n:]
         mean: pd.Series = later[["turnover", "cost", "names held"]].mean()
         return mean
 
@@ -178,16 +180,23 @@ def stitched(
         portfolios = [portfolio.relative_to(benchmark) for portfolio in portfolios]
     net, gross_of_costs = (portfolio.replace(name=name or None) for portfolio in portfolios)
     kept = [decision.estimator for decision in decisions]
+    traded = [decision.weights is not None for decision in decisions]
+    opening = traded.index(True) + 1 if book.initial is None else 0
     return Backtest(
         net,
         gross_of_costs,
         targets=pd.DataFrame(np.array(ledger.targets), periods, market.names),
         rebalances=_table(decisions, ledger, labels[[train[-1] for train, _ in folds]], periods),
         sales=pd.DataFrame(
-            [(labels[row], market.names[asset], weight) for row, asset, weight in ledger.sales],
-            columns=["period", "asset", "weight"],
+            {
+                "period": [labels[row] for row, *_ in ledger.sales],
+                "asset": pd.Series([market.names[asset] for _, asset, *_ in ledger.sales], dtype="str"),
+                "weight": np.array([weight for *_, weight, _ in ledger.sales], dtype=np.float64),
+                "cost": np.array([cost for *_, cost in ledger.sales], dtype=np.float64),
+            }
         ),
         estimators=kept if any(each is not None for each in kept) else None,
+        _n_opening=opening,
     )
 
 
@@ -221,7 +230,8 @@ def _benchmark(decisions: list[Decision], market: Market, folds: list[Any], book
             raise ValueError("The first fit failed, which would have told the benchmark's weights: give y.")
         if last is None:
             return None
-        block = hold(last, market.values[test[0] : test[-1] + 1], drift=book.drift)
+        returns = market.values[test[0] : test[-1] + 1]
+        block = hold(last, returns, drift=book.drift, first_row=int(test[0]), who="benchmark")
         parts.append(block.returns)
         last = block.holdings if book.drift else last
     return np.concatenate(parts)
@@ -233,7 +243,7 @@ def _report_failures(decisions: list[Decision], name: str) -> None:
         return
     who = f" of {name!r}" if name else ""
     if len(failed) == len(decisions):
-        raise ValueError(f"All {len(failed)} fits{who} failed, so that nothing was ever held. The first: {failed[0]}")
+        raise ValueError(f"All {len(failed)} fits{who} failed, so that nothing was ever traded. The first: {failed[0]}")
     warn(
         f"{len(failed)} of {len(decisions)} fits{who} failed; at these dates nothing was traded. The first: "
         f"{failed[0]} Backtest.failures has them all.",

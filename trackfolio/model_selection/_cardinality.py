@@ -220,6 +220,9 @@ def cardinality_path(
     cardinalities : int or array-like of int, default=20
         Largest numbers of names; a number for all up to it (or to the number of assets), from the least that the limits
         allow on.
+    n_jobs : int or None, default=None
+        With one job, each search begins near its neighbour; with several it does not, and where a limit of time ends
+        it, may find other portfolios. None for what `joblib.parallel_config` says, which also says where jobs run.
     progress : bool, default=True
         Show a progress bar on a terminal (stderr).
 

@@ -1,7 +1,10 @@
 """One rebalance: an estimator fitted on the rows before it, and what comes of that."""
 
+import contextlib
+import importlib.metadata
 import time
 from collections.abc import Iterator
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 from sklearn.base import clone
 
+from trackfolio._holder import PortfolioHolder, last_known
 from trackfolio._portfolio_html import period_text
 from trackfolio._terms import Term
 from trackfolio._threads import threads_for
@@ -66,19 +70,32 @@ def decide(
     rows = slice(train[0], train[-1] + 1) if train[-1] - train[0] == len(train) - 1 else train
     past = Past(values[rows], None if y is None else y[rows], names, None if dates is None else dates[rows], is_frame)
     fit = _fitted if memory is None else memory.cache(_fitted)
+    tradable = np.asarray(~np.isnan(past.values).any(axis=0))
+    estimator = _as_of(clone(estimator), past.dates)
+    handed = _handed(holdings, proceeds, tradable)
     try:
-        tradable = np.asarray(~np.isnan(past.values).any(axis=0))
-        if not tradable.any():
-            raise ValueError("No asset has all its returns in the training rows.")
-        result: Decision = fit(
-            estimator, past, tradable, in_order, _handed(holdings, proceeds, tradable), keep_estimator, __version__
-        )
-    except Exception as error:
-        if not hold_on_error:
-            error.add_note(f"In the backtest's fold that is fitted on {period_text(past.dates, len(past.values))}.")
-            raise
+        made: Decision = fit(estimator, past, tradable, in_order, handed, keep_estimator, _versions())
+        return made
+    except _FitError as failed:  # what goes wrong with the store is no failed fit
+        error = failed.__cause__
+    assert error is not None
+    if hold_on_error:
         return Decision(None, failure=f"{type(error).__name__}: {error}")
-    return result
+    error.add_note(f"In the backtest's fold that is fitted on {period_text(past.dates, len(past.values))}.")
+    raise error
+
+
+class _FitError(Exception):
+    """A fit that raised; a store keeps no such result."""
+
+
+def _as_of(estimator: Any, dates: pd.Index | None) -> Any:
+    """The estimator with that row of a table of benchmark weights that the last date points to, and no later one."""
+    table = getattr(estimator, "benchmark_weights", None)
+    if isinstance(table, pd.DataFrame) and isinstance(dates, pd.DatetimeIndex):
+        with contextlib.suppress(TypeError, ValueError):  # the fit says what is wrong with it
+            estimator.benchmark_weights = table.loc[[last_known(table, dates).name]]
+    return estimator
 
 
 def in_order(
@@ -108,12 +125,27 @@ def _fitted(
     needs_holdings: bool,
     holdings: Array | None,
     keep: bool,
-    _version: str,
+    of_versions: str,
 ) -> Decision:
     """Decision from the data of one fold alone, so that it can be stored and found by them and by the version."""
-    everything = bool(tradable.all())
-    universe = Universe(past.names, tradable, past.dates)
-    model = clone(estimator) if everything else restricted(estimator, universe)
+    try:
+        return _decided(estimator, past, tradable, needs_holdings, holdings, keep)
+    except Exception as error:
+        raise _FitError from error
+
+
+def _decided(
+    estimator: Any,
+    past: Past,
+    tradable: npt.NDArray[np.bool_],
+    needs_holdings: bool,
+    holdings: Array | None,
+    keep: bool,
+) -> Decision:
+    """Decision of an estimator that is nobody else's."""
+    if not tradable.any():
+        raise ValueError("No asset has all its returns in the training rows.")
+    model = estimator if tradable.all() else restricted(estimator, Universe(past.names, tradable, past.dates))
     lifted: tuple[str, ...] = ()
     if needs_holdings and holdings is None:
         model, lifted = _without_holdings(model)
@@ -121,6 +153,11 @@ def _fitted(
     inside = [name for name, is_in in zip(past.names, tradable, strict=True) if is_in]
     previous = {}
     if needs_holdings and holdings is not None:
+        if len(inside) == len(past.values) and not isinstance(model, PortfolioHolder):
+            raise ValueError(
+                f"There are as many assets as training rows, {len(inside)}: scikit-learn would cut the holdings into "
+                "folds. Use another train_size."
+            )
         previous = {_parameter(model): dict(zip(inside, holdings.tolist(), strict=True))}
     # One thread, so that the numbers are the same wherever and beside whatever this runs.
     with threads_for(0.0), prices_looked_for():
@@ -158,7 +195,8 @@ def _handed(holdings: Array | None, proceeds: float, tradable: npt.NDArray[np.bo
         return None
     inside = holdings[tradable]
     lost = float(holdings[~tradable].sum()) + proceeds
-    return inside * (1 + lost / inside.sum()) if lost and inside.sum() > 0 else inside
+    gross = float(np.abs(inside).sum())
+    return inside + lost * np.abs(inside) / gross if lost and gross > 0 else inside
 
 
 def depends_on_holdings(estimator: Any) -> bool:
@@ -181,8 +219,10 @@ def _terms(value: Any) -> Iterator[Term]:
 def _without_holdings(estimator: Any) -> tuple[Any, tuple[str, ...]]:
     """The estimator without the terms that need holdings, at a rebalance before which nothing is known of any."""
     new, lifted = clone(estimator), []
-    for name, value in estimator.get_params(deep=True).items():
-        if name.rpartition("__")[2] not in ("constraints", "costs") or not isinstance(value, list | tuple):
+    lists = [name for name in estimator.get_params(deep=True) if name.rpartition("__")[2] in ("constraints", "costs")]
+    for name in sorted(lists, key=lambda name: -name.count("__")):  # costs within a constraint before the constraint
+        value = new.get_params(deep=True).get(name)
+        if not isinstance(value, list | tuple):
             continue
         terms = [part[1] if isinstance(part, tuple) else part for part in value]
         gone = [term.term_name for term in terms if depends_on_holdings(term)]
@@ -226,14 +266,15 @@ def _weights(model: Any, inner: Any, X: Any, names: list[str]) -> Array:
     """Weights of the tradable assets."""
     found = getattr(inner, "weights_", None)
     is_direct = inner is model or inner is getattr(model, "best_estimator_", None)
-    if found is not None and is_direct and len(found) == len(names):
-        return np.asarray(found, dtype=np.float64)
+    if found is not None and is_direct and np.shape(found) == (len(names),):
+        by_name = found.reindex(names) if isinstance(found, pd.Series) and set(found.index) == set(names) else found
+        return _finite(np.asarray(by_name, dtype=np.float64), names)
     last = X[-1:] if isinstance(X, np.ndarray) else X.iloc[-1:]
     held = model.predict(last) if hasattr(model, "predict") else None
     if not isinstance(held, Portfolio):
         raise TypeError(
-            "backtest takes estimators with weights_, or whose predict(X) gives a Portfolio; "
-            f"{type(model).__name__} has neither."
+            f"backtest takes estimators with one of weights_ for each of the {len(names)} assets, or whose predict(X) "
+            f"gives a Portfolio; {type(model).__name__} has neither."
         )
     unknown = [name for name in held.weights.index if name not in names]
     weights = held.weights.reindex(names).fillna(0.0).to_numpy()
@@ -246,6 +287,13 @@ def _weights(model: Any, inner: Any, X: Any, names: list[str]) -> Array:
     return np.asarray(weights)
 
 
+def _finite(weights: Array, names: list[str]) -> Array:
+    bad = np.flatnonzero(~np.isfinite(weights))
+    if len(bad):
+        raise ValueError(f"The weight of {names[bad[0]]!r} is {weights[bad[0]]}: an estimator must give finite ones.")
+    return weights
+
+
 def _benchmark_weights(inner: Any, names: list[str], tradable: npt.NDArray[np.bool_]) -> Array | None:
     """Weights of the benchmark for all assets, where the estimator has some."""
     found = getattr(inner, "benchmark_weights_", None)
@@ -254,6 +302,13 @@ def _benchmark_weights(inner: Any, names: list[str], tradable: npt.NDArray[np.bo
     if len(found) != len(names):  # a step before has chosen assets
         found = pd.Series(found, index=[str(name) for name in inner.feature_names_in_]).reindex(names).fillna(0.0)
     return _everywhere(np.asarray(found), tradable)
+
+
+@cache
+def _versions() -> str:
+    """Versions of what the weights may depend on."""
+    packages = ("numpy", "scipy", "pandas", "scikit-learn", "cvxpy", "clarabel", "piqp")
+    return " ".join([__version__, *(importlib.metadata.version(name) for name in packages)])
 
 
 def _everywhere(values: Array, tradable: npt.NDArray[np.bool_]) -> Array:

@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from trackfolio._validation import Array, limit
 from trackfolio._weight_measures import half_distance
@@ -37,7 +38,9 @@ class Held(NamedTuple):
     proceeds: float
 
 
-def hold(target: Array, returns: Array, *, drift: bool, proceeds: float = 0.0, first_row: int = 0) -> Held:
+def hold(
+    target: Array, returns: Array, *, drift: bool, proceeds: float = 0.0, first_row: int = 0, who: str = "portfolio"
+) -> Held:
     """Hold weights over periods: bought once and left to drift, or the same in every period.
 
     With drift, ``w_i(t+1) = w_i(t) (1 + r_i(t)) / (1 + r(t))``, where r is the portfolio's return. An asset whose
@@ -51,16 +54,22 @@ def hold(target: Array, returns: Array, *, drift: bool, proceeds: float = 0.0, f
     if drift:
         worth = target * np.cumprod(np.vstack([np.ones_like(target), 1 + r]), axis=0)
         value = 1 - target.sum() + worth.sum(axis=1)
-        if value.min() <= 0:
-            row = first_row + int(np.argmax(value <= 0)) - 1
-            raise ValueError(f"The portfolio loses all it has in row {row} of X: limit leverage and shorts.")
+        _refuse_ruin(value[1:] <= 0, first_row, who)
         shares, proceeds = worth / value[:, None], proceeds / value[-1]
     else:
         shares = np.tile(target, (n_periods + 1, 1))
     weights, holdings = np.where(alive, shares[:-1], 0.0), np.where(last == n_periods, shares[-1], 0.0)
+    earned = (weights * r).sum(axis=1)
+    _refuse_ruin(earned <= -1, first_row, who)
     gone = last < n_periods
     sold = sorted((int(last[i]), int(i), float(shares[last[i], i])) for i in np.flatnonzero(gone))
-    return Held(weights, (weights * r).sum(axis=1), holdings, sold, proceeds + float(shares[-1, gone].sum()))
+    return Held(weights, earned, holdings, sold, proceeds + float(shares[-1, gone].sum()))
+
+
+def _refuse_ruin(is_ruined: npt.NDArray[np.bool_], first_row: int, who: str) -> None:
+    if is_ruined.any():
+        row = first_row + int(np.argmax(is_ruined))
+        raise ValueError(f"The {who} loses all it has in row {row} of X: limit leverage and shorts.")
 
 
 class Prices:
@@ -107,8 +116,8 @@ class Ledger:
         Of each rebalance.
     held, net : list
         Of the periods after each rebalance.
-    sales : list of (int, int, float)
-        Rows, assets and weights of what was sold for want of further prices.
+    sales : list of (int, int, float, float)
+        Rows, assets and weights of what was sold for want of further prices, and what that cost.
     proceeds : float
         Weight of the cash from these sales, just before the next trade.
     """
@@ -120,7 +129,7 @@ class Ledger:
         self.costs: list[float] = []
         self.held: list[Held] = []
         self.net: list[Array] = []
-        self.sales: list[tuple[int, int, float]] = []
+        self.sales: list[tuple[int, int, float, float]] = []
         self.proceeds = 0.0
 
     def rebalance(self, target: Array | None, rows: slice) -> None:
@@ -138,8 +147,9 @@ class Ledger:
         for row, asset, weight in held.sold:
             before = np.zeros(len(weights))
             before[asset] = weight
-            paid[row] += prices.of_trade(0 * before, before)
-            self.sales.append((rows.start + row, asset, weight))
+            cost = prices.of_trade(0 * before, before)
+            paid[row] += cost
+            self.sales.append((rows.start + row, asset, weight, cost))
         self.held.append(held)
         self.net.append((1 - paid) * (1 + held.returns) * (1 - prices.fee) - 1)
         self.proceeds = held.proceeds

@@ -9,8 +9,9 @@ from tqdm.auto import tqdm
 
 
 def is_sequential(n_jobs: int | None) -> bool:
-    """Whether there is one worker only, so that what is found can be handed on."""
-    return bool(effective_n_jobs(n_jobs) == 1)
+    """Whether there is one worker only, and it is here, so that what is found can be handed on."""
+    backend = get_active_backend()[0]
+    return bool(effective_n_jobs(n_jobs) == 1) and type(backend).__module__ == "joblib._parallel_backends"
 
 
 def run(jobs: Iterable[Any], n_jobs: int | None) -> Iterator[Any]:

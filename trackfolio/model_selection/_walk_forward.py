@@ -105,7 +105,7 @@ class WalkForward(BaseCrossValidator):
             Places of rows.
         """
         rows = np.arange(_num_samples(X))
-        dates = _dates(X)
+        dates = ordered_dates(X)
         folds = self._by_count(len(rows)) if self.freq is None else self._by_calendar(dates)
         none = True
         for start, end, test_end in folds:
@@ -174,7 +174,7 @@ class WalkForward(BaseCrossValidator):
             raise ValueError(
                 f"freq must be a frequency of pandas such as 'ME' or 'W-WED', got {self.freq!r}."
             ) from error
-        is_fixed = isinstance(offset, pd.offsets.Tick | pd.offsets.Day)
+        is_fixed = isinstance(offset, pd.offsets.Tick | pd.offsets.Day) or type(offset) is pd.DateOffset
         is_within_days = isinstance(offset, pd.offsets.Tick) and pd.Timedelta(offset) < pd.Timedelta(days=1)
         days = dates if is_within_days else dates.normalize()
         begins = is_fixed or "Begin" in type(offset).__name__
@@ -184,8 +184,8 @@ class WalkForward(BaseCrossValidator):
         bounds = np.concatenate(
             [[0] if is_fixed or _begins_whole(days[0], offset, begins) else [], inner, [len(dates)]]
         )
-        following = pd.date_range(days[-1], periods=2, freq=offset)
-        ends = following[following > days[-1]][0] - pd.Timedelta(days=1) if begins else following[0]
+        following = pd.date_range(days[0], periods=len(anchors) + 1, freq=offset)
+        ends = following[-1] - pd.Timedelta(days=1) if begins else following[following >= days[-1]][0]
         return bounds.astype(np.intp), bool(days[-1] >= ends) and not is_within_days
 
     @property
@@ -238,8 +238,8 @@ def _begins_whole(first: pd.Timestamp, offset: Any, begins: bool) -> bool:
     return bool(np.busday_count(start.date(), first.date()) <= _MISSING_DAYS)
 
 
-def _dates(X: Any) -> pd.DatetimeIndex | None:
-    """Dates of the rows, without a time zone; None where they have none."""
+def ordered_dates(X: Any) -> pd.DatetimeIndex | None:
+    """Dates of the rows, without a time zone, or an error where they are not in order; None where there are none."""
     index = getattr(X, "index", None)
     if isinstance(index, pd.PeriodIndex):
         index = index.to_timestamp()
