@@ -41,7 +41,9 @@ myst_heading_anchors = 3
 autosummary_generate = True
 autosummary_ignore_module_all = False
 autodoc_member_order = "bysource"
-autodoc_default_options = {"exclude-members": "set_fit_request, set_score_request, get_metadata_routing"}
+autodoc_default_options = {
+    "exclude-members": "set_fit_request, set_partial_fit_request, set_score_request, get_metadata_routing"
+}
 autodoc_typehints = "none"  # numpydoc's sections have the types
 numpydoc_show_class_members = False  # autodoc lists them
 

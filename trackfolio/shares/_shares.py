@@ -30,7 +30,7 @@ class Shares:
 
     .. math::
 
-        \min_n\; \tfrac12 \sum_i |t_i - n_i u_i| + \tfrac12 \Big|\sum_i (t_i - n_i u_i)\Big|
+        \min_n\; \tfrac12 \sum_i |t_i - n_i u_i| + \tfrac12 |\sum_i (t_i - n_i u_i)|
         \quad\text{with}\quad \sum_i n_i u_i \le \sum_i t_i.
 
     With the limit, the last sum is at least 0, and the objective is the shortfall :math:`\sum_i (t_i - n_i u_i)^+`.
