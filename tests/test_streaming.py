@@ -172,17 +172,18 @@ def blocks(values, size=300):
 @pytest.mark.parametrize("name", MODELS)
 def test_arrays_of_dask_are_fitted_by_blocks(name, monkeypatch):
     lazy = blocks(X)
-    monkeypatch.setattr(da.Array, "__array__", _refuse_whole)
+    fetched = da.Array.__array__
+
+    def only_a_few_rows(array, *args, **kwargs):
+        assert array.shape[0] <= 100, "the whole array was fetched"
+        return fetched(array, *args, **kwargs)
+
+    monkeypatch.setattr(da.Array, "__array__", only_a_few_rows)
     with dask.config.set(scheduler="threads"):
         model = clone(MODELS[name]).fit(lazy, blocks(y, 250))
     monkeypatch.undo()
     np.testing.assert_allclose(model.weights_, clone(MODELS[name]).fit(X.to_numpy(), y.to_numpy()).weights_, atol=1e-10)
     assert model.n_features_in_ == 20
-
-
-def _refuse_whole(array, *args, **kwargs):
-    assert array.shape[0] <= 100, "the whole array was fetched"
-    return array.compute(scheduler="sync")
 
 
 def test_arrays_of_dask_with_weights_of_periods_and_by_mean_risk():

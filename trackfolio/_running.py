@@ -94,11 +94,12 @@ def moments_of_blocks(X: Any, y: Any, sample_weight: Any) -> Moments:
     X = X.rechunk({1: -1})
     as_array: Any = da.asarray
     columns = [None if v is None else as_array(v).rechunk((X.chunks[0],)) for v in (y, sample_weight)]
-    series = [[None] * X.numblocks[0] if v is None else list(v.to_delayed()) for v in columns]
+    series = [[None] * X.numblocks[0] if v is None else list(v.to_delayed(optimize_graph=False)) for v in columns]
     checked = delayed(_checked_moments, pure=True)
     join = delayed(Moments.joined, pure=True)
+    # Optimised, old versions lose the blocks that lie on a cluster.
     starts = np.concatenate([[0], np.cumsum(X.chunks[0])[:-1]]).tolist()
-    parts = [checked(*part) for part in zip(X.to_delayed().ravel(), *series, starts, strict=True)]
+    parts = [checked(*part) for part in zip(X.to_delayed(optimize_graph=False).ravel(), *series, starts, strict=True)]
     while len(parts) > 1:
         pairs = [join(*parts[k : k + 2]) for k in range(0, len(parts) - 1, 2)]
         parts = [*pairs, *parts[2 * len(pairs) :]]

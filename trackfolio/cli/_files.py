@@ -52,7 +52,7 @@ def read_table(name: str, source: Source, exclude: tuple[str, ...] = ()) -> Tabl
     if pd.api.types.is_datetime64_any_dtype(texts.dtype):
         dates = pd.DatetimeIndex(texts, name="date").tz_localize(None)
     else:
-        dates = read_dates(texts.astype("str"), lines, where, source.date_format)
+        dates = read_dates(texts.astype("str").where(texts.notna(), ""), lines, where, source.date_format)
     frame = frame.iloc[:, 1:].set_axis(dates)
     for column in exclude:
         if column not in frame.columns:

@@ -182,13 +182,13 @@ def legend_below(axes: Any, handles: Any = None) -> None:
     handles = axes[0].get_legend_handles_labels()[0] if handles is None else handles
     size = _legend_size()
     widest = max(len(handle.get_label()) for handle in handles)
-    width = ax.get_position().width * ax.get_figure(root=True).get_figwidth() * _POINTS
+    width = ax.get_position().width * _root(ax).get_figwidth() * _POINTS
     columns = min(max(int(width // ((0.55 * widest + 4) * size)), 1), len(handles))
     rows = math.ceil(len(handles) / columns)
     # Below the labels of the ticks, and the year of concise dates or the label of the axis in a second line.
     below = 2.9 * size + 6
     make_room(axes, bottom=below + rows * 1.5 * size)
-    down = ScaledTranslation(0, -below / _POINTS, ax.get_figure(root=True).dpi_scale_trans)
+    down = ScaledTranslation(0, -below / _POINTS, _root(ax).dpi_scale_trans)
     ax.legend(
         handles=handles,
         loc="upper left",
@@ -215,9 +215,17 @@ def _legend_size() -> float:
     return float(FontProperties(size=matplotlib.rcParams["legend.fontsize"]).get_size_in_points())
 
 
+def _root(ax: Any) -> Any:
+    """The figure that an ax is in, past subfigures; matplotlib says so by itself from 3.10 on."""
+    figure = ax.figure
+    while figure.figure is not figure:
+        figure = figure.figure
+    return figure
+
+
 def make_room(axes: Any, *, bottom: float = 0.0, left: float = 0.0, right: float = 0.0) -> None:
     """Take points from axes, as colour bars do, where the figure has no layout that makes room by itself."""
-    figure = axes[0].get_figure(root=True)
+    figure = _root(axes[0])
     if figure.get_layout_engine() is not None:
         return
     boxes = [ax.get_position() for ax in axes]
