@@ -377,3 +377,15 @@ def test_the_mean_turnover_leaves_out_the_first_purchase_whenever_it_is(frames):
     assert late.later_trades["turnover"] == late.turnover.iloc[1:].mean()
     given = quiet(EqualWeighted(), *frames, initial_weights=[1 / 8] * 8)
     assert given.later_trades["turnover"] == given.turnover.mean()
+
+
+class IsInterrupted(BaseEstimator):
+    """Interrupted within compiled code, which makes it the cause of a SystemError."""
+
+    def fit(self, X, y=None):
+        raise SystemError("returned a result with an exception set") from KeyboardInterrupt()
+
+
+def test_an_interrupt_within_compiled_code_is_no_failed_fit(market):
+    with pytest.raises(KeyboardInterrupt):
+        quiet(IsInterrupted(), *market, error_score="hold")

@@ -552,7 +552,7 @@ def test_an_interrupt_exits_with_130(files):
         time.sleep(0.2)
         running.send_signal(signal.SIGINT)
         _, errors = running.communicate(timeout=20)
-    assert running.returncode == 130
+    assert running.returncode == 130, errors
     assert errors.strip() == "Interrupted."
 
 

@@ -44,6 +44,9 @@ class _Program(click.Group):
             forget_the_pipe()
             return None
         except Exception as error:
+            # An interrupt within compiled code comes out as the cause of a SystemError.
+            if isinstance(error, SystemError) and not isinstance(error.__cause__, Exception | None):
+                raise click.Abort from error
             if ctx.meta.get("trackfolio.debug"):
                 traceback.print_exc()
             raise understandable(error) from error

@@ -131,6 +131,9 @@ def _fitted(
     try:
         return _decided(estimator, past, tradable, needs_holdings, holdings, keep)
     except Exception as error:
+        # An interrupt within compiled code comes out as the cause of a SystemError; it is no failed fit.
+        if isinstance(error, SystemError) and not isinstance(error.__cause__, Exception | None):
+            raise error.__cause__ from None
         raise _FitError from error
 
 
