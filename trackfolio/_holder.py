@@ -36,7 +36,8 @@ class PortfolioHolder(BaseEstimator):
                 zip(universe.names, finite_per_asset(weights, universe.names, "benchmark_weights"), strict=True)
             )
         if weights is not None:
-            weights = {name: w for name, w in weights.items() if w != 0 or str(name) not in universe.outside}
+            outside = universe.outside
+            weights = {name: w for name, w in weights.items() if w != 0 or str(name) not in outside}
         new.benchmark_weights = weights
         return new
 

@@ -27,11 +27,12 @@ class Universe(NamedTuple):
 
         Names that belong to no asset at all stay too: they are refused where they are used.
         """
+        outside = self.outside
         if isinstance(values, Mapping):
-            return {name: value for name, value in values.items() if str(name) not in self.outside}
+            return {name: value for name, value in values.items() if str(name) not in outside}
         if isinstance(values, pd.Series | pd.DataFrame):
             labels = values.index if isinstance(values, pd.Series) else values.columns
-            inside = [str(label) not in self.outside for label in labels]
+            inside = [str(label) not in outside for label in labels]
             return values[inside] if isinstance(values, pd.Series) else values.loc[:, inside]
         if sp.issparse(values):
             return sp.csc_array(values)[:, np.flatnonzero(self.tradable)]
