@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from trackfolio._interrupts import interrupt_within
 from trackfolio._version import __version__
 from trackfolio.cli._backtest import backtest
 from trackfolio.cli._demo import demo
@@ -44,8 +45,7 @@ class _Program(click.Group):
             forget_the_pipe()
             return None
         except Exception as error:
-            # An interrupt within compiled code comes out as the cause of a SystemError.
-            if isinstance(error, SystemError) and not isinstance(error.__cause__, Exception | None):
+            if interrupt_within(error) is not None:
                 raise click.Abort from error
             if ctx.meta.get("trackfolio.debug"):
                 traceback.print_exc()

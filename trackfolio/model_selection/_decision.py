@@ -13,6 +13,7 @@ import pandas as pd
 from sklearn.base import clone
 
 from trackfolio._holder import PortfolioHolder, last_known
+from trackfolio._interrupts import interrupt_within
 from trackfolio._portfolio_html import period_text
 from trackfolio._terms import Term
 from trackfolio._threads import threads_for
@@ -131,9 +132,9 @@ def _fitted(
     try:
         return _decided(estimator, past, tradable, needs_holdings, holdings, keep)
     except Exception as error:
-        # An interrupt within compiled code comes out as the cause of a SystemError; it is no failed fit.
-        if isinstance(error, SystemError) and not isinstance(error.__cause__, Exception | None):
-            raise error.__cause__ from None
+        interrupt = interrupt_within(error)
+        if interrupt is not None:  # no failed fit
+            raise interrupt from None
         raise _FitError from error
 
 
