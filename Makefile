@@ -16,7 +16,7 @@ SOLVERS := "import piqp" "import clarabel" "from scipy.optimize import milp; ass
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check solvers format bench bench-backtests bench-risks bench-sparse bench-tails bench-tall docs test-lowest clean
+.PHONY: help demo test check solvers format headline bench bench-backtests bench-risks bench-sparse bench-tails bench-tall docs docs-peers test-browser test-lowest clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,11 +27,11 @@ demo: $(VENV)/runtime.done  ## Track the S&P 500 with twenty of its stocks, on e
 test: solvers $(VENV)/test.done  ## Run all tests and docstring examples
 	$(ONE_THREAD) $(PY) $(PYTEST) $(ARGS)
 
-check: solvers $(VENV)/lint.done $(VENV)/test.done  ## Check format, style, types, architecture
+check: solvers $(VENV)/lint.done $(VENV)/test.done  ## Check format, style, types, architecture, docstrings
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
 	$(PY) -m mypy
-	$(PY) -m pytest tests/test_architecture.py
+	$(PY) -m pytest tests/test_architecture.py tests/test_docstrings.py
 
 solvers: $(VENV)/runtime.done  ## Fail if a required solver (PIQP, Clarabel, HiGHS) does not load
 	@for line in $(SOLVERS); do $(PY) -c "$$line" || { \
@@ -59,9 +59,21 @@ bench-tails: $(VENV)-bench/bench.done  ## Compare tail risks and tracking limits
 bench-tall: $(VENV)-bench/bench.done  ## Measure many scenarios, frontiers and growth, with all threads
 	$(VENV)-bench/bin/python -m benchmarks.tall
 
-docs: $(VENV)/docs.done  ## Build the pages in docs/_build/html; a warning is an error
+headline: $(VENV)/test.done  ## Write table and picture of the README, from what the benchmarks measured
+	$(PY) -m benchmarks.headline
+	$(PY) -c "import runpy, matplotlib.pyplot as plt; runpy.run_path('docs/pictures/out_of_sample.py'); \
+		plt.savefig('docs/_static/out_of_sample.png', dpi=130)"
+
+docs: $(VENV)/docs.done  ## Build the pages in docs/_build/html, run their examples, and follow their links
 	@rm -rf docs/generated
 	$(PY) -m sphinx -W --keep-going -b html $(ARGS) docs docs/_build/html
+	$(PY) docs/check_links.py docs/_build/html
+
+test-browser: $(VENV)/browser.done  ## Open tear sheets, notebooks and built pages in Chromium
+	$(ONE_THREAD) $(PY) -m pytest tests/browser $(ARGS)
+
+docs-peers: $(VENV)-bench/bench.done  ## Run both sides of the pages on coming from a peer, and compare
+	$(ONE_THREAD) $(VENV)-bench/bin/python docs/coming_from/check_peers.py
 
 test-lowest: $(VENV)-lowest/lowest.done  ## Run all tests with the oldest supported versions
 	$(ONE_THREAD) $(VENV)-lowest/bin/python $(PYTEST) $(ARGS)

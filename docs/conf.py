@@ -20,22 +20,34 @@ extensions = [
     "sphinx.ext.autosummary",
     "sphinx.ext.viewcode",
     "matplotlib.sphinxext.plot_directive",
+    "sphinx_design",
+    "sphinx_gallery.gen_gallery",
     "mathml",  # docs/_ext: formulas without scripts from elsewhere
 ]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "gallery"]
 templates_path = ["_templates"]
 # `name` in single backticks links to the object where there is one.
 default_role = "py:obj"
 
-html_theme = "furo"
+html_theme = "pydata_sphinx_theme"
 html_title = f"trackfolio {version}"
 html_static_path = ["_static"]
 html_css_files = ["trackfolio.css"]
 html_copy_source = False
-html_theme_options = {"navigation_with_keys": True}
+html_context = {"default_mode": "auto"}
+html_theme_options = {
+    "header_links_before_dropdown": 5,
+    "navigation_with_keys": True,
+    "secondary_sidebar_items": ["page-toc"],
+    "footer_start": ["copyright"],
+    "footer_end": [],
+    "pygments_light_style": "a11y-high-contrast-light",
+    "pygments_dark_style": "a11y-high-contrast-dark",
+}
+html_sidebars = {"index": [], "start": []}
 html_math_renderer = "mathml"
 
-myst_enable_extensions = ["deflist", "dollarmath", "fieldlist"]
+myst_enable_extensions = ["colon_fence", "deflist", "dollarmath", "fieldlist"]
 myst_heading_anchors = 3
 
 autosummary_generate = True
@@ -46,6 +58,19 @@ autodoc_default_options = {
 }
 autodoc_typehints = "none"  # numpydoc's sections have the types
 numpydoc_show_class_members = False  # autodoc lists them
+
+sphinx_gallery_conf = {
+    "examples_dirs": "gallery",
+    "gallery_dirs": "generated/gallery",
+    "abort_on_example_error": True,
+    "within_subsection_order": "reading.ReadingOrder",  # docs/_ext
+    "capture_repr": ("_repr_html_",),
+    "remove_config_comments": True,
+    "image_srcset": ["2x"],
+    "download_all_examples": False,
+    "show_signature": False,
+    "min_reported_time": 5,
+}
 
 plot_html_show_formats = False
 plot_html_show_source_link = False

@@ -160,6 +160,32 @@ class TestHtml:
         portfolio = Portfolio(b[:, None], [1.0], benchmark=np.add(b, [1e-9, -1e-9, 2e-9]))
         assert re.search(r"1\.4e−07%", "".join(parsed(portfolio).itertext()))
 
+    def test_nothing_held_and_nothing_defined_is_not_shown(self):
+        root = parsed(Portfolio([[0.1, 0.2]], [0.0, 0.0]))
+        assert "Largest weights" not in "".join(root.itertext())
+        [summary] = root.findall(".//table")
+        assert [row[0].text for row in summary.iter("tr")][1:] == [
+            "mean return",
+            "compounded return",
+            "maximum drawdown, compounded",
+        ]
+
+    def test_ratios_are_no_shares(self, portfolio):
+        summary = parsed(portfolio).findall(".//table")[1]
+        shown = {row[0].text: "".join(row.itertext()) for row in summary.iter("tr")}
+        for label in ("Sharpe ratio", "information ratio", "beta", "squared correlation", "CVaR 95 % ratio"):
+            assert "%" not in shown[label].removeprefix(label)
+
+    def test_pictures_and_scrolling_boxes_are_named(self, portfolio):
+        root = parsed(portfolio)
+        [picture] = root.iter("svg")
+        assert picture.get("role") == "img"
+        end = np.prod(1 + portfolio.returns) - 1
+        assert f"portfolio {end:+.1%}".replace("-", "\N{MINUS SIGN}") in picture.get("aria-label")
+        assert all(cell.get("scope") in ("row", "col") for cell in root.iter("th"))
+        [box] = [each for each in root.iter("div") if each.get("role") == "region"]
+        assert (box.get("tabindex"), box.get("aria-label")) == ("0", "Measures")
+
     def test_size_does_not_grow_with_the_history(self):
         X = np.random.default_rng(0).normal(0, 0.01, (20000, 1))
         assert len(Portfolio(X, [1.0], benchmark=X[:, 0])._repr_html_()) < 20000

@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+from benchmarks.headline import MARKS, table
+
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 
@@ -30,3 +32,14 @@ def test_commands_are_targets_of_the_makefile():
     named = set(re.findall(r"^(?:\$ )?make ([\w-]+)", shell, re.MULTILINE)) | set(inline)
     targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
     assert {"demo", "test"} <= named <= set(targets)
+
+
+def test_the_headline_is_what_the_benchmarks_measured():
+    text = README.read_text("utf-8")
+    assert table().join(MARKS) in text
+    assert len(text.splitlines()) < 200
+
+
+def test_links_lead_somewhere():
+    targets = re.findall(r"\]\(([^)#]+)", README.read_text("utf-8"))
+    assert [target for target in targets if not (ROOT / target).exists()] == []

@@ -6,8 +6,9 @@ from html.parser import HTMLParser
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.exceptions import FitFailedWarning
 
-from trackfolio import MinTrackingError, Portfolio
+from trackfolio import MeanRisk, MinTrackingError, Portfolio
 from trackfolio.constraints import MaxTurnover
 from trackfolio.datasets import load_sp500
 from trackfolio.model_selection import WalkForward, backtest
@@ -158,6 +159,35 @@ def test_short_and_undated_portfolios(n_periods, tmp_path):
     returns = rng.normal(0, 0.01, (n_periods, 3))
     for subject in (Portfolio(returns, [0.5, 0.3, 0.2]), Portfolio(returns, [1.5, -0.5, 0.0], benchmark=returns[:, 0])):
         assert f"{n_periods} period" in written(subject, tmp_path, overwrite=True).text
+
+
+def test_what_is_not_defined_or_not_held_is_not_shown(tmp_path):
+    page = written(Portfolio([[0.0, 0.1]], [0.0, 0.0]), tmp_path)
+    assert "Nothing was held after the last period." in page.text
+    assert len(page.all("img")) == 1
+    assert "volatility" not in page.text
+
+
+def test_paper_and_phones_have_pictures_of_their_own(page):
+    media = [source["media"] for source in page.all("source")]
+    assert all(each.startswith("screen") for each in media), "paper is always light"
+    assert sum("max-width" in each and "dark" not in each for each in media) == 2, "for each of the wide ones"
+    assert "@media screen and (prefers-color-scheme:dark)" in page.source
+
+
+def test_reasons_of_failures_are_told_and_clipped(tmp_path):
+    class Fails(MeanRisk):
+        def fit(self, X, y=None):
+            if X.index[-1] > pd.Timestamp("2022-07-01"):
+                raise ValueError("Reasons " * 100)
+            return super().fit(X, y)
+
+    with pytest.warns(FitFailedWarning):
+        tested = backtest(Fails(), X, y, cv=WalkForward("365D", freq="QE"), progress=False, error_score="hold")
+    page = written(tested, tmp_path)
+    assert f"{len(tested.failures)} fits failed" in page.text
+    assert "failed: ValueError: Reasons Reasons" in page.text
+    assert "Reasons " * 30 not in page.text
 
 
 def test_files_are_not_overwritten_by_chance(model, tmp_path):

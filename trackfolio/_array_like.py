@@ -57,9 +57,33 @@ class ArrayLike(np.lib.mixins.NDArrayOperatorsMixin):
         return self._returns.dtype
 
     def ravel(self, order: Any = "C") -> Array:
-        """Return the returns as a plain array that cannot be written to."""
+        """Return the returns as a plain array that cannot be written to.
+
+        Parameters
+        ----------
+        order : {"C", "F", "A", "K"}, default="C"
+            As of `numpy.ravel`; of one dimension they are all the same.
+
+        Returns
+        -------
+        ndarray of shape (n_periods,)
+            Simple returns per period.
+        """
         return self._returns.ravel(order)
 
     def reshape(self, *shape: Any, **options: Any) -> Array:
-        """Return the returns as a plain array of another shape, as `numpy.ndarray.reshape`."""
+        """Return the returns as a plain array of another shape.
+
+        Parameters
+        ----------
+        *shape : int or tuple of int
+            As of `numpy.ndarray.reshape`.
+        **options
+            As of `numpy.ndarray.reshape`.
+
+        Returns
+        -------
+        ndarray
+            Simple returns per period.
+        """
         return np.asarray(self._returns.reshape(*shape, **options))

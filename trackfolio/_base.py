@@ -49,7 +49,27 @@ class PortfolioEstimator(NamedTermsMixin, PortfolioHolder):
     solver: Any
 
     def fit_predict(self, X: Any, y: Any = None, **fit_params: Any) -> Portfolio:
-        """Fit, and hold the weights over the same periods: the portfolio in sample."""
+        """Fit, and hold the weights over the same periods: the portfolio in sample.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_periods, n_assets)
+            Simple returns of the assets, per period.
+        y : array-like or Series of shape (n_periods,), optional
+            Simple returns of the benchmark, per period, as in `fit`.
+        **fit_params
+            As in `fit`.
+
+        Returns
+        -------
+        Portfolio
+            Array-like: its own returns.
+
+        Raises
+        ------
+        ValueError
+            For a covariance matrix, which has no periods; and as in `fit`.
+        """
         if self._precomputed:
             raise ValueError("fit_predict needs returns; a covariance matrix has no periods to hold a portfolio over.")
         return self.fit(X, y, **fit_params).predict(X)  # type: ignore[no-any-return]  # subclasses define fit

@@ -10,7 +10,24 @@ from trackfolio.exceptions import InfeasibleError
 
 
 class Rows(NamedTuple):
-    """Linear limits ``lower <= A @ w <= upper``; A of shape (n_rows, n_assets), dense or sparse."""
+    """Linear limits ``lower <= A @ w <= upper``: what `Constraint.rows` returns.
+
+    Attributes
+    ----------
+    A : array-like or sparse matrix of shape (n_rows, n_assets)
+        Coefficients.
+    lower, upper : float or array-like of shape (n_rows,)
+        Limits of each row; equal ones make an equation, infinite ones are none.
+
+    Examples
+    --------
+    At most half of the portfolio in the first two assets of three:
+
+    >>> import numpy as np
+    >>> from trackfolio.constraints import Rows
+    >>> Rows(np.array([[1, 1, 0]]), -np.inf, 0.5)
+    Rows(A=array([[1, 1, 0]]), lower=-inf, upper=0.5)
+    """
 
     A: Any
     lower: Any

@@ -95,7 +95,23 @@ class Summand(NamedTuple):
 
 
 class Limit(NamedTuple):
-    """The limit ``Σ coefficient · function(w) <= bound``."""
+    """The limit ``Σ coefficient · function(w) <= bound``: what `Constraint.limits` returns.
+
+    Attributes
+    ----------
+    summands : list of (float, Function)
+        Coefficients of at least 0, and convex functions such as `AbsoluteSum`; `w` are weights of shape (n_assets,).
+    bound : float
+        Largest value of the sum.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from trackfolio.constraints import AbsoluteSum, Limit
+    >>> one = np.ones(2)
+    >>> Limit([(1.0, AbsoluteSum(one, one, 0 * one))], bound=1.6).value(np.array([1.3, -0.3]))
+    1.6
+    """
 
     summands: list[tuple[float, Function]]
     bound: float
@@ -105,7 +121,7 @@ class Limit(NamedTuple):
         return sum(c * f.value(w) for c, f in self.summands)
 
     def scale(self, size: float) -> float:
-        """Typical size of the left-hand side; 1 where all is zero."""
+        """Typical size of the left-hand side for weights that sum to `size`; 1 where all is zero."""
         return sum(c * f.scale(size) for c, f in self.summands) or 1.0
 
 
@@ -203,7 +219,26 @@ class Linear(_Provable):
 
 @dataclass(frozen=True, eq=False)
 class AbsoluteSum(_Provable):
-    """``Σ up_i (w_i - centre_i)⁺ + down_i (centre_i - w_i)⁺``: turnover, leverage, proportional costs."""
+    """``Σ up_i (w_i - centre_i)⁺ + down_i (centre_i - w_i)⁺``: turnover, leverage, proportional costs.
+
+    Its methods are those of every convex function of the weights `w`; `size` is what weights sum to, about, `pull` a
+    slope that the solver found, and `weights` are those of cvxpy.
+
+    Attributes
+    ----------
+    up, down : ndarray of shape (n_assets,)
+        Prices of a unit above and below the centre, at least 0.
+    centre : ndarray of shape (n_assets,)
+        Weights at which it is 0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from trackfolio.constraints import AbsoluteSum
+    >>> half, previous = np.full(4, 0.5), np.full(4, 0.25)
+    >>> AbsoluteSum(half, half, previous).value(np.array([0.5, 0.5, 0.0, 0.0]))
+    0.5
+    """
 
     up: Array
     down: Array

@@ -9,12 +9,13 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from trackfolio._products import with_precision
+from trackfolio._tooltips import TooltipsMixin
 from trackfolio._universe import Universe, with_cut_parameters
 from trackfolio._validation import Array, asset_names, finite_per_asset, per_asset, refuse_non_finite, warn_if_prices
 from trackfolio.portfolio import Portfolio
 
 
-class PortfolioHolder(BaseEstimator):
+class PortfolioHolder(TooltipsMixin, BaseEstimator):
     """An estimator whose fit ends with weights."""
 
     #: Parameters with one value for each asset: see `Term.by_asset`.
@@ -26,6 +27,16 @@ class PortfolioHolder(BaseEstimator):
         """The estimator for the assets that can be traded: unfitted, its parameters cut to them.
 
         The benchmark's weights lose the assets of weight 0 alone: with the others, it would be another benchmark.
+
+        Parameters
+        ----------
+        universe : Universe
+            Which assets can be traded, and the dates of the rows.
+
+        Returns
+        -------
+        estimator
+            A clone.
         """
         new: Self = with_cut_parameters(self, universe)
         weights = self.benchmark_weights
@@ -55,6 +66,11 @@ class PortfolioHolder(BaseEstimator):
         -------
         Portfolio
             Array-like: its own returns. Knows its benchmark where `benchmark_weights` is given.
+
+        Raises
+        ------
+        ValueError
+            If the assets are not those of `fit`, in the same order, or a return is not finite.
         """
         check_is_fitted(self)
         values = self._validated(X, reset=False)

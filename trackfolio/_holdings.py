@@ -19,7 +19,26 @@ _NOTHING = 1e-9
 
 
 class HeldLimit(NamedTuple):
-    """At least `fewest` and at most `most` of the `members` are held."""
+    r"""At least `fewest` and at most `most` of the `members` are held: what `Constraint.holdings` returns.
+
+    .. math:: fewest \le |\{i \in members : w_i \ne 0\}| \le most
+
+    Attributes
+    ----------
+    name : str
+        What errors call the limit.
+    members : ndarray of bool of shape (n_assets,)
+        Assets that are counted.
+    fewest, most : int
+        Limits of their number.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from trackfolio.constraints import HeldLimit
+    >>> HeldLimit("banks", np.array([True, True, False]), fewest=0, most=1).most
+    1
+    """
 
     name: str
     members: npt.NDArray[np.bool_]

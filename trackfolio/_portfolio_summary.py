@@ -2,7 +2,7 @@
 
 import inspect
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -27,6 +27,8 @@ class _Row:
 
 
 PER_PERIOD, ANNUALISED, OVERALL = COLUMNS = ("per period", "annualised", "overall")
+# Measures that are no share of anything: shown as numbers rather than in per cent.
+RATIOS = {"Sharpe ratio", "information ratio", "beta", "squared correlation", "CVaR 95 % ratio"}
 _RATE = (PER_PERIOD, ANNUALISED)
 _TOTAL = (ANNUALISED, OVERALL)
 
@@ -79,6 +81,11 @@ def summary_table(portfolio: Any) -> pd.DataFrame:
         values = [[_value(portfolio, row, column) for column in COLUMNS] for row in rows]
     index = pd.Index([row.label for row in rows], name="measure")
     return pd.DataFrame(values, index=index, columns=list(COLUMNS), dtype=np.float64)
+
+
+def main_column(row: Mapping[str, float]) -> str | None:
+    """Where the figure of a measure stands that is asked for first: per year where it can be; None if undefined."""
+    return next((column for column in (ANNUALISED, OVERALL, PER_PERIOD) if not np.isnan(row[column])), None)
 
 
 def _value(portfolio: Any, row: _Row, column: str) -> float:

@@ -5,8 +5,10 @@ from typing import Any, ClassVar
 
 from sklearn.base import BaseEstimator
 
+from trackfolio._tooltips import TooltipsMixin
 
-class Term(BaseEstimator):
+
+class Term(TooltipsMixin, BaseEstimator):
     """A risk, constraint, cost, objective or solver: parameters with names, and methods that solvers look for.
 
     Terms are scikit-learn objects, so they print, clone, compare parameters and are tuned by nested names. They are
@@ -73,7 +75,18 @@ class NamedTermsMixin:
     _term_lists: ClassVar[dict[str, type]]
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Get parameters; with `deep`, also those of the terms in lists, by name."""
+        """Get parameters, also those of the terms in lists, by name.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Also return the parameters of the terms, as in ``constraints__maxturnover__limit``.
+
+        Returns
+        -------
+        dict of str to object
+            Parameters by name.
+        """
         params: dict[str, Any] = super().get_params(deep=deep)  # type: ignore[misc]  # BaseEstimator stands behind
         if deep:
             for parameter, kind in self._term_lists.items():
@@ -83,7 +96,23 @@ class NamedTermsMixin:
         return params
 
     def set_params(self, **params: Any) -> Any:
-        """Set parameters, also those of terms in lists, by name."""
+        """Set parameters, also those of terms in lists, by name.
+
+        Parameters
+        ----------
+        **params
+            Values by name, such as ``constraints__maxturnover__limit=0.1``.
+
+        Returns
+        -------
+        estimator
+            Itself.
+
+        Raises
+        ------
+        ValueError
+            For names that it does not have.
+        """
         plain = {k: v for k, v in params.items() if k.partition("__")[0] not in self._term_lists or "__" not in k}
         super().set_params(**plain)  # type: ignore[misc]
         for key in sorted(params.keys() - plain.keys(), key=lambda k: k.count("__")):

@@ -27,6 +27,13 @@ def active_share(weights: Any, benchmark_weights: Any) -> float:
         Share of the invested amount; 0 for the benchmark itself, 1 for a long-only portfolio that
         holds nothing of it [1]_.
 
+    Raises
+    ------
+    ValueError
+        For weights that are not finite, or of unequal lengths.
+    TypeError
+        If one side has names and the other has none, or for a portfolio in place of its weights.
+
     References
     ----------
     .. [1] M. Cremers and A. Petajisto, How Active Is Your Fund Manager?, Review of Financial
@@ -56,6 +63,15 @@ def turnover(weights: Any, previous_weights: Any) -> float:
     -------
     float
         Share of the invested amount, bought and sold counted once.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As `active_share`.
+
+    References
+    ----------
+    .. [1] Grinold & Kahn (2000), Active Portfolio Management, chapter 16.
 
     Examples
     --------
@@ -93,6 +109,10 @@ def ex_ante_tracking_error(
     ------
     ValueError
         If the covariance is not square, or gives these weights a negative variance.
+
+    References
+    ----------
+    .. [1] Grinold & Kahn (2000), Active Portfolio Management, where it is called active risk.
 
     Examples
     --------

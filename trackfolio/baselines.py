@@ -72,7 +72,13 @@ class EqualWeighted(_Baseline):
 
         Returns
         -------
-        self : EqualWeighted
+        EqualWeighted
+            Itself, fitted.
+
+        Raises
+        ------
+        ValueError
+            For a budget that is not finite.
         """
         names = self._assets(X, y)
         budget = limit(self.budget, "budget", np.nan)
@@ -143,7 +149,8 @@ class BenchmarkReplica(_Baseline):
 
         Returns
         -------
-        self : BenchmarkReplica
+        BenchmarkReplica
+            Itself, fitted.
 
         Raises
         ------

@@ -54,6 +54,11 @@ def certify(problem: Problem, solution: Solution) -> Certificate:
         "residuals" where a risk offers neither `gradient` nor `support`, where a cost or constraint is a cvxpy
         expression, or where weights have no bounds that the limits would imply.
 
+    References
+    ----------
+    The Lagrangian bound of Geoffrion (1974), Lagrangean relaxation for integer programming, Mathematical Programming
+    Study 2.
+
     Examples
     --------
     >>> from trackfolio import MinTrackingError

@@ -46,7 +46,7 @@ def compare(
     Returns
     -------
     DataFrame of shape (n_portfolios, n_measures)
-        nan where a measure is not defined, or unknown for a portfolio.
+        A row for each portfolio; nan where a measure is not defined, or unknown for it.
 
     Raises
     ------

@@ -18,14 +18,39 @@ __all__ = ["L1", "L2", "Cost", "CustomCost", "ManagementFee", "TransactionCost"]
 
 
 class Cost(Term):
-    """Base of all costs.
+    """Base of all costs, convex functions of the weights in units of the objective, per period.
 
     Subclasses give ``summands(problem)``, pairs of a coefficient and a convex function of the weights. For an
     expression of one's own, `CustomCost` is shorter.
+
+    Examples
+    --------
+    A cost of one's own, of short positions alone:
+
+    >>> import numpy as np
+    >>> from trackfolio.constraints import AbsoluteSum
+    >>> from trackfolio.costs import Cost
+    >>> class BorrowingFee(Cost):
+    ...     def __init__(self, fee):
+    ...         self.fee = fee
+    ...     def summands(self, problem):
+    ...         one = np.ones(len(problem.names))
+    ...         return [(self.fee, AbsoluteSum(0 * one, one, 0 * one))]
     """
 
     def summands(self, problem: Any) -> list[tuple[float, Function]]:
-        """Functions that the cost is made of, with their coefficients."""
+        """Functions that the cost is made of, with their coefficients.
+
+        Parameters
+        ----------
+        problem : Problem
+            Names of the assets, weights of the benchmark, and previous weights.
+
+        Returns
+        -------
+        list of (float, Function)
+            Coefficients of at least 0, and convex functions of the weights.
+        """
         raise NotImplementedError
 
 
@@ -49,6 +74,12 @@ class TransactionCost(Cost):
         Power by which the impact grows: 3/2 is the square-root law of prices [1]_.
     holding_period : float, default=1.0
         Number of periods for which the trade is held.
+
+    Raises
+    ------
+    ValueError
+        From `fit`, without `previous_weights`, for rates and impacts that are negative or not finite, another exponent,
+        and a holding period that is not positive.
 
     References
     ----------
@@ -74,7 +105,20 @@ class TransactionCost(Cost):
         return self.of_trade(problem.require_previous_weights("TransactionCost"), problem.names)
 
     def of_trade(self, previous: Array, names: list[str]) -> list[tuple[float, Function]]:
-        """Functions that the cost of a trade from previous weights is made of, with their coefficients."""
+        """Functions that the cost of a trade from previous weights is made of, with their coefficients.
+
+        Parameters
+        ----------
+        previous : ndarray of shape (n_assets,)
+            Weights before the trade.
+        names : list of str
+            Names of the assets.
+
+        Returns
+        -------
+        list of (float, Function)
+            As of `summands`.
+        """
         periods = limit(self.holding_period, "TransactionCost.holding_period", 1.0)
         if not 0 < periods < np.inf:
             raise ValueError(f"TransactionCost.holding_period must be positive, got {self.holding_period!r}.")
@@ -91,13 +135,22 @@ class TransactionCost(Cost):
 
 
 class ManagementFee(Cost):
-    r"""Fee in proportion to what is held in each asset, :math:`\sum_i fee_i w_i`, per period.
+    r"""Fee in proportion to what is held in each asset.
+
+    .. math:: \sum_i fee_i w_i
+
+    Per period, in units of returns.
 
     Parameters
     ----------
     fee : float, array-like of shape (n_assets,), dict or Series by asset name
         Fee per period; an asset that a dict leaves out has none. One number for all assets has no effect on the
         weights where the budget is fixed, and is then an error, but for `MaxRatio`.
+
+    Raises
+    ------
+    ValueError
+        From `fit`, for a fee that is not finite, or the same for all weights.
 
     Examples
     --------
@@ -116,12 +169,25 @@ class ManagementFee(Cost):
 
 
 class L1(Cost):
-    r"""Sum of absolute weights, :math:`c\sum_i|w_i|`: makes long-short portfolios small and sparse.
+    r"""Sum of absolute weights: makes long-short portfolios small and sparse.
+
+    .. math:: coefficient \sum_i |w_i|
 
     Parameters
     ----------
     coefficient : float
         Price of a unit of gross exposure, in units of the objective.
+
+    Raises
+    ------
+    ValueError
+        From `fit`, for a coefficient that is not positive and finite, or where the sum is the same for all weights
+        (long-only, with a fixed budget).
+
+    References
+    ----------
+    Brodie, Daubechies, De Mol, Giannone & Loris (2009), Sparse and stable Markowitz portfolios, Proceedings of the
+    National Academy of Sciences 106.
 
     Examples
     --------
@@ -139,12 +205,24 @@ class L1(Cost):
 
 
 class L2(Cost):
-    r"""Sum of squared weights, :math:`c\sum_i w_i^2`, the Herfindahl index: spreads the portfolio.
+    r"""Sum of squared weights, the Herfindahl index: spreads the portfolio.
+
+    .. math:: coefficient \sum_i w_i^2
 
     Parameters
     ----------
     coefficient : float
         Price of a unit of the index, in units of the objective.
+
+    Raises
+    ------
+    ValueError
+        From `fit`, for a coefficient that is not positive and finite.
+
+    References
+    ----------
+    DeMiguel, Garlappi, Nogales & Uppal (2009), A generalized approach to portfolio optimization: improving performance
+    by constraining portfolio norms, Management Science 55.
 
     Examples
     --------
@@ -162,7 +240,7 @@ class L2(Cost):
 
 
 class CustomCost(Cost):
-    """A convex cvxpy expression of the weights.
+    """A convex cvxpy expression of the weights, :math:`f(w)`, in units of the objective.
 
     Solutions then come by the general solver, and carry residuals in place of a proven bound.
 
@@ -170,6 +248,11 @@ class CustomCost(Cost):
     ----------
     function : callable
         Takes the cvxpy variable of the weights, of shape (n_assets,), and returns a convex scalar expression.
+
+    Raises
+    ------
+    TypeError
+        From `fit`, for what is no function.
 
     Examples
     --------

@@ -35,40 +35,166 @@ __all__ = [
 
 
 class TrackfolioError(Exception):
-    """Base of all errors that only trackfolio raises."""
+    """Base of all errors that only trackfolio raises.
+
+    Examples
+    --------
+    >>> from trackfolio.exceptions import InfeasibleError, TrackfolioError
+    >>> issubclass(InfeasibleError, TrackfolioError)
+    True
+    """
 
 
 class OptimizationError(TrackfolioError):
-    """The problem was understood, but no weights can be returned for it."""
+    """The problem was understood, but no weights can be returned for it.
+
+    Examples
+    --------
+    >>> from trackfolio import MinTrackingError
+    >>> from trackfolio.datasets import load_sp500
+    >>> from trackfolio.exceptions import OptimizationError
+    >>> X, y = load_sp500(start="2022-01-01", return_X_y=True)
+    >>> try:
+    ...     model = MinTrackingError(max_weights=0.04).fit(X, y)
+    ... except OptimizationError as error:
+    ...     print(type(error).__name__)
+    InfeasibleError
+    """
 
 
 class InfeasibleError(OptimizationError, ValueError):
-    """No portfolio satisfies all limits at once; the message names those in conflict."""
+    """No portfolio satisfies all limits at once; the message names those in conflict.
+
+    Examples
+    --------
+    >>> from trackfolio import MinTrackingError
+    >>> from trackfolio.datasets import load_sp500
+    >>> X, y = load_sp500(start="2022-01-01", return_X_y=True)
+    >>> MinTrackingError(max_weights=0.04).fit(X, y)
+    Traceback (most recent call last):
+        ...
+    trackfolio.exceptions.InfeasibleError: budget is at least 1, but max_weights add up to only 0.8: raise max_weights
+    or lower budget.
+    """
 
 
 class UnboundedError(OptimizationError, ValueError):
-    """The objective can be improved without end; a limit is missing."""
+    """The objective can be improved without end; a limit is missing.
+
+    Examples
+    --------
+    >>> from trackfolio import MeanRisk
+    >>> from trackfolio.datasets import load_sp500
+    >>> from trackfolio.objectives import MaxReturn
+    >>> X, y = load_sp500(start="2022-01-01", return_X_y=True)
+    >>> MeanRisk(objective=MaxReturn(), min_weights=None, max_weights=None).fit(X)
+    Traceback (most recent call last):
+        ...
+    trackfolio.exceptions.UnboundedError: The objective can be improved without end: bound the weights or add a limit.
+    """
 
 
 class SolverFailure(OptimizationError, RuntimeError):
-    """Every solver that was tried stopped without a usable answer."""
+    """Every solver that was tried stopped without a usable answer.
+
+    Examples
+    --------
+    >>> from trackfolio import MeanRisk
+    >>> from trackfolio.datasets import load_sp500
+    >>> from trackfolio.risks import CVaR
+    >>> from trackfolio.solvers import InteriorPoint
+    >>> X, y = load_sp500(start="2022-01-01", return_X_y=True)
+    >>> MeanRisk(CVaR(0.95), solver=InteriorPoint(max_iter=1)).fit(X)
+    Traceback (most recent call last):
+        ...
+    trackfolio.exceptions.SolverFailure: No solver found weights (InteriorPoint: no convergence after 1 iterations).
+    Check the scale of the data and loosen tight limits.
+    """
 
 
 class UnsupportedProblemError(TrackfolioError, ValueError):
-    """The chosen solver needs something of a term that the term does not offer."""
+    """The chosen solver needs something of a term that the term does not offer.
+
+    Examples
+    --------
+    >>> from trackfolio import MinTrackingError
+    >>> from trackfolio.datasets import load_sp500
+    >>> from trackfolio.solvers import DenseQP
+    >>> X, y = load_sp500(start="2022-01-01", return_X_y=True)
+    >>> MinTrackingError(cardinality=5, solver=DenseQP()).fit(X, y)
+    Traceback (most recent call last):
+        ...
+    trackfolio.exceptions.UnsupportedProblemError: DenseQP cannot take this problem: it cannot limit what is held
+    (cardinality, min_position and the like). Use solver=None for the automatic choice.
+    """
 
 
 class TrackfolioWarning(UserWarning):
-    """Base of all warnings that only trackfolio gives."""
+    """Base of all warnings that only trackfolio gives.
+
+    Examples
+    --------
+    All of them as errors, within:
+
+    >>> import warnings
+    >>> from trackfolio import MinTrackingError
+    >>> from trackfolio.datasets import load_sp500
+    >>> from trackfolio.exceptions import TrackfolioWarning
+    >>> X, y = load_sp500(start="2022-01-01", return_X_y=True)
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("error", TrackfolioWarning)
+    ...     model = MinTrackingError().fit(X, y)
+    """
 
 
 class PricesWarning(TrackfolioWarning):
-    """The input looks like prices, where returns are expected."""
+    """The input looks like prices, where returns are expected.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from trackfolio import EqualWeighted
+    >>> from trackfolio.datasets import load_sp500
+    >>> prices = load_sp500(start="2022-01-01").prices
+    >>> with warnings.catch_warnings(record=True) as given:
+    ...     warnings.simplefilter("always")
+    ...     portfolio = EqualWeighted().fit(prices).predict(prices)
+    >>> {warning.category.__name__ for warning in given}
+    {'PricesWarning'}
+    """
 
 
 class SolverFallbackWarning(TrackfolioWarning):
-    """A solver gave up and a more general one took over."""
+    """A solver gave up and a more general one took over.
+
+    Examples
+    --------
+    With a solver of one's own choice none takes over; or the warning is made an error:
+
+    >>> import warnings
+    >>> from trackfolio import MinTrackingError
+    >>> from trackfolio.datasets import load_sp500
+    >>> from trackfolio.exceptions import SolverFallbackWarning
+    >>> X, y = load_sp500(start="2022-01-01", return_X_y=True)
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("error", SolverFallbackWarning)
+    ...     model = MinTrackingError().fit(X, y)
+    """
 
 
 class AccuracyWarning(TrackfolioWarning):
-    """The solution is usable, but its proven gap is larger than the tolerance."""
+    """The solution is usable, but its proven gap is larger than the tolerance.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from trackfolio import MinTrackingError
+    >>> from trackfolio.datasets import load_sp500
+    >>> from trackfolio.solvers import Conic
+    >>> X, y = load_sp500(start="2022-01-01", return_X_y=True)
+    >>> with warnings.catch_warnings(record=True) as given:
+    ...     warnings.simplefilter("always")
+    ...     model = MinTrackingError(solver=Conic(tolerance=1e-20)).fit(X, y)
+    >>> given[0].category.__name__, model.solution_.gap < 1e-8
+    ('AccuracyWarning', True)
+    """

@@ -151,13 +151,15 @@ class MeanRisk(PortfolioEstimator):
 
         Returns
         -------
-        self : MeanRisk
-            The fitted estimator.
+        MeanRisk
+            Itself, fitted.
 
         Raises
         ------
         ValueError
             For input that is missing, not finite, of the wrong shape, or names what is not there.
+        TypeError
+            For what is no risk, objective, constraint, cost or solver.
         InfeasibleError
             If limits contradict one another; the message names them, and the smallest tracking error that can be
             reached. Also where `MaxRatio` is not defined: no positive gain, or no positive least risk.
@@ -186,7 +188,13 @@ class MeanRisk(PortfolioEstimator):
 
         Parameters
         ----------
-        X, y, previous_weights, sample_weight
+        X : array-like or DataFrame of shape (n_periods, n_assets)
+            Simple returns of the assets, as in `fit`.
+        y : array-like or Series of shape (n_periods,), optional
+            Simple returns of the benchmark, as in `fit`.
+        previous_weights : array-like of shape (n_assets,), dict or Series by asset name, optional
+            As in `fit`.
+        sample_weight : array-like of shape (n_periods,), optional
             As in `fit`.
         ratio : float, optional
             For `MaxRatio`, whose problems are ``ratio · risk - gain``: the ratio to try. At the largest one the least
@@ -242,6 +250,12 @@ class MeanRisk(PortfolioEstimator):
         Returns
         -------
         float
+            In units of the objective: of the risk, of returns, or a ratio; per period.
+
+        Raises
+        ------
+        ValueError
+            If the fit was to a covariance, or the objective needs a benchmark and there is none.
         """
         check_is_fitted(self)
         if self._precomputed:

@@ -1,19 +1,15 @@
-"""Measures of a portfolio against its benchmark, as ``metric(y_true, y_pred)``.
+"""Measures of a portfolio against its benchmark, as ``metric(y_true, y_pred)``, and of weights against others.
 
-``y_true`` are the returns of the benchmark, ``y_pred`` those of the portfolio: array-likes, Series
-or a `Portfolio`. So every measure of returns goes into :func:`sklearn.metrics.make_scorer`. With
-``a = y_pred - y_true`` the active return, ``m`` periods a year, and for every measure of returns:
+``y_true`` are the returns of the benchmark, ``y_pred`` those of the portfolio: array-likes, Series or a `Portfolio`. So
+every measure of returns goes into :func:`sklearn.metrics.make_scorer`. With ``a = y_pred - y_true`` the active return
+and ``m`` periods a year:
 
 * ``sample_weight``: repetitions of each period, weight 2 is the period twice.
-* ``periods_per_year``: None for the measure as it is, per period (the tracking difference: over
-  all periods); ``m`` for the same measure annualised. Nothing is annualised unasked.
-* Where a ratio is not defined, because its denominator is 0 up to rounding, the answer is nan with
-  an :class:`~sklearn.exceptions.UndefinedMetricWarning`, as in :mod:`sklearn.metrics`.
-* Wrong shapes, NaN, infinities, unequal lengths, and unequal dates where both sides have them, are
-  a `ValueError`. A standard deviation of one period is one, too.
-
-`active_share`, `ex_ante_tracking_error` and `turnover` compare weights, by name where there are
-names.
+* ``periods_per_year``: None for the measure as it is, per period (the tracking difference: over all periods); ``m`` for
+  the same measure annualised. Nothing is annualised unasked.
+* Where a ratio is not defined, because its denominator is 0 up to rounding, the answer is nan with an
+  :class:`~sklearn.exceptions.UndefinedMetricWarning`, as in :mod:`sklearn.metrics`.
+* Wrong shapes, NaN, infinities, unequal lengths, and unequal dates where both sides have them, are a `ValueError`.
 """
 
 import math
@@ -56,8 +52,8 @@ def tracking_rmse(
 ) -> float:
     r"""Root mean square of the active return, :math:`\sqrt{\frac1T\sum_t a_t^2}`.
 
-    It divides by T and keeps the mean: a constant lag counts. With the tracking error,
-    RMSE² = var₀(a) + mean(a)², where var₀ divides by T.
+    It divides by T and keeps the mean: a constant lag counts. With the tracking error, RMSE² = var₀(a) + mean(a)²,
+    where var₀ divides by T.
 
     Parameters
     ----------
@@ -72,6 +68,15 @@ def tracking_rmse(
     -------
     float
         In units of returns, per period or annualised.
+
+    Raises
+    ------
+    ValueError
+        For what is no finite series, unequal lengths or dates, and weights of periods that are negative or all 0.
+
+    References
+    ----------
+    .. [1] Beasley, Meade & Chang (2003), An evolutionary heuristic for the index tracking problem, EJOR 148.
 
     Examples
     --------
@@ -96,18 +101,24 @@ def tracking_error(
 
     Parameters
     ----------
-    y_true, y_pred, sample_weight, periods_per_year
-        As in `tracking_rmse`; with sample weights s, the denominator is Σs - 1.
+    y_true, y_pred, sample_weight : array-like of shape (n_periods,)
+        As in `tracking_rmse`, the weights optional; with weights s, the denominator is Σs - 1.
+    periods_per_year : float, optional
+        If given, annualised, :math:`\times\sqrt m`.
 
     Returns
     -------
     float
-        In units of returns, per period or annualised (:math:`\times\sqrt m`).
+        In units of returns, per period or annualised.
 
     Raises
     ------
     ValueError
-        If there is one period only (Σs ≤ 1).
+        As `tracking_rmse`; and if there is one period only (Σs ≤ 1).
+
+    References
+    ----------
+    .. [1] Roll (1992), A mean/variance analysis of tracking error, Journal of Portfolio Management 18.
 
     Examples
     --------
@@ -126,17 +137,19 @@ def mean_active_return(
     sample_weight: npt.ArrayLike | None = None,
     periods_per_year: float | None = None,
 ) -> float:
-    r"""Arithmetic mean of the active return, :math:`\bar a = \frac1T\sum_t a_t`.
+    r"""Arithmetic mean of the active return, :math:`\bar a = \frac1T\sum_t a_t`, as in Goodwin (1998).
 
     Parameters
     ----------
-    y_true, y_pred, sample_weight, periods_per_year
-        As in `tracking_rmse`.
+    y_true, y_pred, sample_weight : array-like of shape (n_periods,)
+        As in `tracking_rmse`, the weights optional; errors are the same.
+    periods_per_year : float, optional
+        If given, annualised, :math:`\times m`.
 
     Returns
     -------
     float
-        In units of returns, per period or annualised (× m).
+        In units of returns, per period or annualised.
 
     Examples
     --------
@@ -160,21 +173,21 @@ def tracking_difference(
     .. math:: \prod_t(1+p_t) - \prod_t(1+b_t) \qquad\text{or annualised}\qquad
         \prod_t(1+p_t)^{m/T} - \prod_t(1+b_t)^{m/T}
 
-    It says where tracking ended up, the tracking error how much it swayed on the way (the terms
-    of the European regulator's guidelines on ETFs, ESMA/2014/937).
-
     Parameters
     ----------
-    y_true, y_pred, sample_weight
-        As in `tracking_rmse`.
+    y_true, y_pred, sample_weight : array-like of shape (n_periods,)
+        As in `tracking_rmse`, the weights optional; errors are the same.
     periods_per_year : float, optional
         If given, the difference of the two compound annual returns.
 
     Returns
     -------
     float
-        In units of returns, over all periods or per year; nan (and a warning) per year where
-        wealth has become negative.
+        In units of returns, over all periods or annualised; nan (and a warning) annualised where wealth is negative.
+
+    References
+    ----------
+    .. [1] European Securities and Markets Authority (2014), Guidelines on ETFs and other UCITS issues, ESMA/2014/937.
 
     Examples
     --------
@@ -205,19 +218,20 @@ def information_ratio(
 
     Parameters
     ----------
-    y_true, y_pred, sample_weight, periods_per_year
-        As in `tracking_rmse`.
+    y_true, y_pred, sample_weight : array-like of shape (n_periods,)
+        As in `tracking_rmse`, the weights optional.
+    periods_per_year : float, optional
+        If given, annualised, :math:`\times\sqrt m`.
 
     Returns
     -------
     float
-        Without unit, per period or annualised; nan (and a warning) where the active return is
-        constant.
+        Without unit, per period or annualised; nan (and a warning) where the active return is constant.
 
     Raises
     ------
     ValueError
-        If there is one period only (Σs ≤ 1).
+        As `tracking_rmse`; and if there is one period only (Σs ≤ 1).
 
     References
     ----------
@@ -237,12 +251,12 @@ def information_ratio(
 
 
 def beta(y_true: npt.ArrayLike, y_pred: npt.ArrayLike, *, sample_weight: npt.ArrayLike | None = None) -> float:
-    r"""Slope of the portfolio's returns on those of the benchmark, :math:`cov(p,b)/var(b)`.
+    """Slope of the portfolio's returns on the benchmark's, :math:`cov(p,b)/var(b)`: Jensen (1968), see `alpha`.
 
     Parameters
     ----------
-    y_true, y_pred, sample_weight
-        As in `tracking_rmse`.
+    y_true, y_pred, sample_weight : array-like of shape (n_periods,)
+        As in `tracking_rmse`, the weights optional; errors are the same.
 
     Returns
     -------
@@ -269,19 +283,24 @@ def alpha(
 ) -> float:
     r"""Mean return beyond what beta explains, :math:`\bar p - \beta\,\bar b`.
 
-    The intercept of the regression of p on b (Jensen's alpha, with returns in place of excess
-    returns over a risk-free rate: subtract that from both first if you want it).
+    The intercept of the regression of p on b: that of Jensen [1]_ with returns in place of excess returns over a
+    risk-free rate. Subtract that from both first if you want it.
 
     Parameters
     ----------
-    y_true, y_pred, sample_weight, periods_per_year
-        As in `tracking_rmse`.
+    y_true, y_pred, sample_weight : array-like of shape (n_periods,)
+        As in `tracking_rmse`, the weights optional; errors are the same.
+    periods_per_year : float, optional
+        If given, annualised, :math:`\times m`.
 
     Returns
     -------
     float
-        In units of returns, per period or annualised (× m); nan (and a warning) where the
-        benchmark's return is constant.
+        In units of returns, per period or annualised; nan (and a warning) where the benchmark's return is constant.
+
+    References
+    ----------
+    .. [1] Jensen (1968), The performance of mutual funds in the period 1945-1964, Journal of Finance 23.
 
     Examples
     --------
@@ -302,18 +321,18 @@ def squared_correlation(
 ) -> float:
     r"""Squared correlation of portfolio and benchmark, :math:`cov(p,b)^2/(var(p)\,var(b))`.
 
-    Not :func:`sklearn.metrics.r2_score`, which takes the portfolio itself as the prediction and
-    falls below 0 for a bad one: here level and scale of the portfolio do not matter.
+    Not :func:`sklearn.metrics.r2_score`, which takes the portfolio itself as the prediction and falls below 0 for a bad
+    one: here level and scale of the portfolio do not matter. Jensen (1968) reports it beside `alpha` and `beta`.
 
     Parameters
     ----------
-    y_true, y_pred, sample_weight
-        As in `tracking_rmse`.
+    y_true, y_pred, sample_weight : array-like of shape (n_periods,)
+        As in `tracking_rmse`, the weights optional; errors are the same.
 
     Returns
     -------
     float
-        From 0 to 1; nan (and a warning) where either return is constant.
+        From 0 to 1, without unit; nan (and a warning) where either return is constant.
 
     Examples
     --------

@@ -9,7 +9,15 @@ __all__ = ["MaxRatio", "MaxReturn", "MaxUtility", "MinRisk", "Objective"]
 
 
 class Objective(Term):
-    """Base of all objectives: minimise ``risk_weight · risk - return_weight · return``, and costs."""
+    """Base of all objectives: minimise ``risk_weight · risk - return_weight · return``, and costs, per period.
+
+    Examples
+    --------
+    >>> from trackfolio.objectives import MaxUtility, Objective
+    >>> objective = MaxUtility(risk_aversion=5)
+    >>> isinstance(objective, Objective), objective.risk_weight, objective.return_weight
+    (True, 5.0, 1.0)
+    """
 
     #: Factors of the risk and of the expected return.
     risk_weight: float = 0.0
@@ -20,7 +28,15 @@ class Objective(Term):
 
 
 class MinRisk(Objective):
-    """Least risk; costs and the tracking penalty are added to it.
+    r"""Least risk; costs and the tracking penalty are added to it.
+
+    .. math:: \min_w \; \rho(Xw) + \lambda\,RMSE^2(w) + costs(w)
+
+    In units of the risk :math:`\rho`, per period; :math:`\lambda` is the `tracking_penalty`.
+
+    References
+    ----------
+    Markowitz (1952), Portfolio selection, Journal of Finance 7, for the variance.
 
     Examples
     --------
@@ -34,7 +50,11 @@ class MinRisk(Objective):
 
 
 class MaxReturn(Objective):
-    """Largest expected return, less costs and the tracking penalty; the risk counts through limits alone.
+    r"""Largest expected return, less costs and the tracking penalty; the risk counts through limits alone.
+
+    .. math:: \max_w \; \mu'w - \lambda\,RMSE^2(w) - costs(w)
+
+    In units of returns, per period; :math:`\mu` are the expected returns, :math:`\lambda` is the `tracking_penalty`.
 
     Examples
     --------
@@ -45,12 +65,25 @@ class MaxReturn(Objective):
 
 
 class MaxUtility(Objective):
-    """Largest expected return less `risk_aversion` times the risk, costs and the tracking penalty.
+    r"""Largest expected return less `risk_aversion` times the risk, costs and the tracking penalty.
+
+    .. math:: \max_w \; \mu'w - risk\_aversion \cdot \rho(Xw) - \lambda\,RMSE^2(w) - costs(w)
+
+    In units of returns, per period; :math:`\mu` are the expected returns, :math:`\lambda` is the `tracking_penalty`.
 
     Parameters
     ----------
     risk_aversion : float, default=1.0
         Price of a unit of risk in units of return per period. For `Variance`, textbooks often write half of it.
+
+    Raises
+    ------
+    ValueError
+        From `fit`, for a risk aversion that is not positive and finite.
+
+    References
+    ----------
+    Grinold & Kahn (2000), Active Portfolio Management, chapter 4, for the variance.
 
     Examples
     --------
@@ -78,11 +111,15 @@ class MaxUtility(Objective):
 class MaxRatio(Objective):
     r"""Largest ratio of what is earned to risk.
 
-    .. math:: \max_w \frac{\mu'w - r_f - costs(w) - \lambda\,TE^2(w)}{\rho(w)}
+    .. math:: \max_w \frac{\mu'w - r_f - costs(w) - \lambda\,RMSE^2(w)}{\rho(Xw)} \qquad\text{active:}\qquad
+        \max_w \frac{\mu'w - \mu_b - costs(w) - \lambda\,RMSE^2(w)}{\rho(Xw - y)}
+
+    Per period; :math:`\mu` and :math:`\mu_b` are the expected returns of the assets and of the benchmark,
+    :math:`\lambda` is the `tracking_penalty`. With `Variance` it is the ratio to the variance, with `StandardDeviation`
+    the Sharpe ratio.
 
     By Dinkelbach's method [1]_: maximise numerator - θ·risk, set θ to the ratio reached, and repeat; about five
-    problems, each with the same limits as it is given, so that any constraint and cost works. With `Variance` it is
-    the ratio to the variance, with `StandardDeviation` the Sharpe ratio.
+    problems, each with the same limits as it is given, so that any constraint and cost works.
 
     Parameters
     ----------
@@ -90,6 +127,13 @@ class MaxRatio(Objective):
         Per period. Of no effect on active returns, so refused there.
     active : bool, default=False
         Return and risk of the active returns: with `StandardDeviation` the information ratio. Needs a benchmark.
+
+    Raises
+    ------
+    ValueError
+        From `fit`, for a risk-free rate that is not finite, or not 0 with ``active=True``.
+    InfeasibleError
+        From `fit`, where no ratio is defined: no portfolio earns anything, or the least risk is 0 or below.
 
     References
     ----------

@@ -28,19 +28,20 @@ _KEEP: Any = object()
 class Portfolio(ArrayLike):
     r"""Constant weights on a matrix of returns: array-like of its own returns :math:`p = Xw`.
 
-    scikit-learn's metrics take it for the series of its returns; arithmetic, indexing and numpy's
-    functions give plain arrays. It cannot be changed: `relative_to` and `replace` give a new one.
+    scikit-learn's metrics take it for the series of its returns; arithmetic, indexing and numpy's functions give plain
+    arrays. It cannot be changed: `relative_to` and `replace` give a new one.
 
-    With :math:`a_t = p_t - b_t` the active return and m periods a year, every measure is a method.
-    It is per period unless `annualised=True`; what has no rate (drawdowns, beta, ...) is over all
-    periods. Formulas, units and sources stand in :mod:`trackfolio.metrics`.
+    With :math:`a_t = p_t - b_t` the active return and m periods a year, every measure is a method, and per period
+    unless `annualised` is True: then means are multiplied by m, standard deviations and ratios by :math:`\sqrt m`, and
+    compounded returns are those per year. What has no rate (drawdowns, beta, ...) is over all periods. With
+    `compounded`, returns are reinvested; `risk` is one of :mod:`trackfolio.risks`, with `active` of the active returns;
+    a `risk_free_rate` is per period. Formulas, units and sources stand in :mod:`trackfolio.metrics`.
 
     Parameters
     ----------
     X : array-like of shape (n_periods, n_assets)
-        Simple returns per period of the assets, a reference is kept: leave them as they are. A
-        pandas DataFrame also gives dates and names, a polars DataFrame names; without names
-        the assets are x0, x1, ...
+        Simple returns per period of the assets, a reference is kept: leave them as they are. A pandas DataFrame also
+        gives dates and names, a polars DataFrame names; without names the assets are x0, x1, ...
     weights : array-like of shape (n_assets,), dict or Series by asset name
         Share of the invested amount in each asset, in every period. By name, all are needed.
     benchmark : array-like of shape (n_periods,), optional
@@ -53,8 +54,10 @@ class Portfolio(ArrayLike):
     Raises
     ------
     ValueError
-        NaN or infinity, wrong shapes, unknown or missing names, dates of X and the benchmark that
-        differ, or an annualised measure where the number of periods a year is unknown.
+        NaN or infinity, wrong shapes, unknown or missing names, dates of X and the benchmark that differ; a measure
+        that needs a benchmark or its weights, without them, or an annualised one where the periods a year are unknown.
+    AttributeError, TypeError
+        For an attempt to change it.
 
     Examples
     --------
@@ -159,6 +162,7 @@ class Portfolio(ArrayLike):
         Returns
         -------
         Portfolio
+            A new one, which knows its benchmark.
 
         Raises
         ------
@@ -308,6 +312,11 @@ class Portfolio(ArrayLike):
             Covariance of the returns per period; a DataFrame is taken by name.
         annualised : bool, default=False
             Multiply by sqrt(m).
+
+        Returns
+        -------
+        float
+            In units of returns, per period or annualised.
         """
         benchmark_weights = self._known_benchmark_weights("ex-ante tracking error")
         pair: tuple[Any, Any] = (self._weights, benchmark_weights)

@@ -39,6 +39,9 @@ class SplitObjective(NamedTuple):
 class Problem:
     """Minimise a sum of convex functions of the weights within limits.
 
+    Its methods take weights `w` of shape (n_assets,), an `objective` that was reached, whether multipliers are those of
+    the `squared` objective, and with `who` the term that asks, for the message of the error.
+
     Parameters
     ----------
     names : list of str
@@ -67,6 +70,26 @@ class Problem:
         Solution of a problem like this one, as of a neighbour on a frontier: solvers may begin there.
     gap_unit : float or None
         What gaps are measured in; None for the objective or its scale, whichever is larger.
+
+    Raises
+    ------
+    ValueError
+        From what terms require (`require_active` and the like), where it is not there; for returns too large to be
+        squared.
+    TypeError
+        For a constraint that is of two kinds at once, such as ``rows`` and ``limits``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from trackfolio import MinTrackingError
+    >>> from trackfolio.datasets import load_sp500
+    >>> X, y = load_sp500(start="2022-01-01", return_X_y=True)
+    >>> problem = MinTrackingError().make_problem(X, y)
+    >>> round(problem.value(np.full(20, 0.05)), 6)  # tracking RMSE of equal weights, per period
+    0.005462
+    >>> round(problem.violation(np.full(20, 0.06)), 6)  # of the budget
+    0.2
     """
 
     names: list[str]

@@ -31,6 +31,15 @@ class Certificate:
         Largest amount by which the weights break a limit, in weights: limits are divided by their largest coefficient.
     stationarity, complementarity : float or None
         Residuals of the optimality conditions of the cone form, for kind "residuals"; None for "bound".
+
+    Examples
+    --------
+    >>> from trackfolio import MinTrackingError
+    >>> from trackfolio.datasets import load_sp500
+    >>> X, y = load_sp500(start="2022-01-01", return_X_y=True)
+    >>> certificate = MinTrackingError().fit(X, y).solution_.certificate
+    >>> certificate.kind, round(certificate.objective, 6), round(certificate.lower_bound, 6)
+    ('bound', 0.002755, 0.002755)
     """
 
     kind: str
@@ -84,6 +93,22 @@ class Solution:
         Bound that a mixed-integer solver reported.
     cone_point : tuple of ndarray or None
         Primal and dual point of the cone form, only where no bound can be proven.
+
+    Raises
+    ------
+    ValueError
+        For objective, bound, gap or violation of a solution that is not certified yet.
+
+    Examples
+    --------
+    >>> from trackfolio import MinTrackingError
+    >>> from trackfolio.datasets import load_sp500
+    >>> X, y = load_sp500(start="2022-01-01", return_X_y=True)
+    >>> solution = MinTrackingError(max_weights=0.1).fit(X, y).solution_
+    >>> solution.status, solution.solver, solution.gap < 1e-8
+    ('optimal', 'DenseQP', True)
+    >>> sorted(solution.multipliers)
+    ['budget', 'max_weights', 'min_weights']
     """
 
     weights: Array

@@ -155,15 +155,19 @@ class MinTrackingError(RegressorMixin, PortfolioEstimator):
 
         Returns
         -------
-        self : MinTrackingError
-            The fitted estimator.
+        MinTrackingError
+            Itself, fitted.
 
         Raises
         ------
         ValueError
             For input that is missing, not finite, of the wrong shape, or names what is not there.
+        TypeError
+            For what is no risk, constraint, cost or solver.
         InfeasibleError
             If limits contradict one another; the message names them.
+        UnboundedError
+            If the objective can be improved without end.
         SolverFailure
             If no solver found weights.
         """
@@ -192,7 +196,9 @@ class MinTrackingError(RegressorMixin, PortfolioEstimator):
             Simple returns of the assets in the periods that follow, per period.
         y : array-like or Series of shape (n_periods,), optional
             Simple returns of the benchmark, per period; as in `fit`.
-        previous_weights, sample_weight
+        previous_weights : array-like of shape (n_assets,), dict or Series by asset name, optional
+            As in `fit`.
+        sample_weight : array-like of shape (n_periods,), optional
             As in `fit`.
         forgetting : float, default=1.0
             Factor by which each new period reduces the weight of all periods before it, above 0 and at most 1:
@@ -200,8 +206,8 @@ class MinTrackingError(RegressorMixin, PortfolioEstimator):
 
         Returns
         -------
-        self : MinTrackingError
-            The fitted estimator. `n_samples_seen_` is the number of rows so far.
+        MinTrackingError
+            Itself, fitted. `n_samples_seen_` is the number of rows so far.
 
         Raises
         ------
@@ -259,7 +265,13 @@ class MinTrackingError(RegressorMixin, PortfolioEstimator):
 
         Parameters
         ----------
-        X, y, previous_weights, sample_weight
+        X : array-like or DataFrame of shape (n_periods, n_assets)
+            Simple returns of the assets, as in `fit`.
+        y : array-like or Series of shape (n_periods,), optional
+            Simple returns of the benchmark, as in `fit`.
+        previous_weights : array-like of shape (n_assets,), dict or Series by asset name, optional
+            As in `fit`.
+        sample_weight : array-like of shape (n_periods,), optional
             As in `fit`.
 
         Returns
@@ -317,6 +329,11 @@ class MinTrackingError(RegressorMixin, PortfolioEstimator):
         -------
         float
             R², at most 1, as of :func:`sklearn.metrics.r2_score`.
+
+        Raises
+        ------
+        ValueError
+            Without a benchmark, and for input that is not finite or of the wrong shape.
         """
         if y is None:
             check_is_fitted(self)

@@ -40,7 +40,9 @@ def visit_inline(translator: Any, node: nodes.math) -> None:
 def visit_block(translator: Any, node: nodes.math_block) -> None:
     """Write a formula of its own, within a frame that scrolls where it is too wide."""
     formula = converted(node.astext(), node, as_block=True)
-    translator.body.append(f'<div class="math-block">{formula}</div>\n')
+    # What scrolls must be reached by keys, and then have a name.
+    frame = '<div class="math-block" tabindex="0" role="region" aria-label="Formula">'
+    translator.body.append(f"{frame}{formula}</div>\n")
     raise nodes.SkipNode
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from trackfolio._html import HELD
 from trackfolio.cli._errors import INTERRUPTED, STOPPED
 from trackfolio.cli._options import Output
 from trackfolio.cli._speech import counted, say
@@ -11,7 +12,7 @@ from trackfolio.cli._speech import counted, say
 
 def say_portfolio(portfolio: Any, what: str) -> None:
     """Names held and tracking RMSE."""
-    held = int((portfolio.weights.abs() > _HELD).sum())
+    held = int((portfolio.weights.abs() > HELD).sum())
     a_year = ""
     if portfolio.periods_per_year is not None:
         a_year = f" ({portfolio.tracking_rmse(annualised=True):.2%} a year)"
@@ -20,10 +21,6 @@ def say_portfolio(portfolio: Any, what: str) -> None:
         f"{held} of {counted(len(portfolio.weights), 'asset')} held; "
         f"tracking RMSE {rmse:.3%} per period{a_year}, {what}."
     )
-
-
-# Weights below are what a solver leaves of 0; the library counts names by it.
-_HELD = 1e-6
 
 
 def say_proof(solution: Any, risk: str) -> None:

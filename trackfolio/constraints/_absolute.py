@@ -10,7 +10,9 @@ from trackfolio._validation import limit
 
 
 class MaxTurnover(Constraint):
-    """Limit on the one-way turnover against the previous weights, ``½ Σ |w_i - w_prev,i| <= limit``.
+    r"""Limit on the one-way turnover against the previous weights.
+
+    .. math:: \tfrac12 \sum_i |w_i - w_{prev,i}| \le limit
 
     The previous weights are given to `fit(X, y, previous_weights=...)`: the holdings just before the trade, after
     drift.
@@ -19,6 +21,15 @@ class MaxTurnover(Constraint):
     ----------
     limit : float
         Share of the portfolio that may be exchanged; 0.1 sells a tenth and buys another.
+
+    Raises
+    ------
+    ValueError
+        From `fit`, without `previous_weights`, or for a limit that is negative or not finite.
+
+    References
+    ----------
+    Grinold & Kahn (2000), Active Portfolio Management, chapter 16.
 
     Examples
     --------
@@ -40,12 +51,19 @@ class MaxTurnover(Constraint):
 
 
 class MaxActiveShare(Constraint):
-    """Limit on the active share, ``½ Σ |w_i - w_b,i| <= limit``; needs `benchmark_weights`.
+    r"""Limit on the active share; needs `benchmark_weights`.
+
+    .. math:: \tfrac12 \sum_i |w_i - w_{b,i}| \le limit
 
     Parameters
     ----------
     limit : float
         Largest active share: 0 is the benchmark itself, 1 a long-only portfolio that holds nothing of it.
+
+    Raises
+    ------
+    ValueError
+        From `fit`, without `benchmark_weights`, or for a limit that is negative or not finite.
 
     References
     ----------
@@ -68,15 +86,25 @@ class MaxActiveShare(Constraint):
 
 
 class MaxLeverage(Constraint):
-    """Limits on the gross exposure, and on the long and the short side.
+    r"""Limits on the gross exposure, and on the long and the short side.
 
-    ``Σ |w_i| <= gross``, ``Σ max(w_i, 0) <= long``, ``Σ max(-w_i, 0) <= short``. The weights need room for shorts:
-    set `min_weights` below 0.
+    .. math:: \sum_i |w_i| \le gross, \qquad \sum_i \max(w_i, 0) \le long, \qquad \sum_i \max(-w_i, 0) \le short
+
+    The weights need room for shorts: set `min_weights` below 0.
 
     Parameters
     ----------
     gross, long, short : float or None, default=None
         Limits as shares of the invested amount; None for none. A 130/30 portfolio has ``long=1.3, short=0.3``.
+
+    Raises
+    ------
+    ValueError
+        From `fit`, without any limit, or for one that is negative or not finite.
+
+    References
+    ----------
+    Lo & Patel (2008), 130/30: the new long-only, Journal of Portfolio Management 34.
 
     Examples
     --------

@@ -22,7 +22,18 @@ class _OfGroups(Constraint):
     groups: Any
 
     def restricted_to(self, universe: Universe) -> Self:
-        """The constraint for fewer assets; limits that a group without assets keeps in any case go with the group."""
+        """The constraint for fewer assets; limits that a group without assets keeps in any case go with the group.
+
+        Parameters
+        ----------
+        universe : Universe
+            Which assets can be traded.
+
+        Returns
+        -------
+        Constraint
+            Of the same class, with groups and limits cut to these assets.
+        """
         new: Self = with_cut_parameters(self, universe)
         empty = {str(group) for group in _each(self.groups)} - {str(group) for group in _each(new.groups)}
         for side, sign in zip(self.by_group, (1, -1), strict=False):
@@ -88,6 +99,14 @@ class GroupBounds(_OfGroups):
     active : bool, default=False
         Limit the groups' active weights, against those of the benchmark; needs `benchmark_weights`.
 
+    Raises
+    ------
+    ValueError
+        From `fit`, without limits, for assets without a label, unknown names of assets or groups, and for
+        ``active=True`` without `benchmark_weights`.
+    InfeasibleError
+        From `fit`, for a lower limit above the upper one.
+
     Examples
     --------
     >>> from trackfolio.constraints import GroupBounds
@@ -115,11 +134,12 @@ class GroupBounds(_OfGroups):
 
 
 class GroupRatio(_OfGroups):
-    """Limits on the weight of one group in units of that of another.
+    r"""Limits on the weight of one group in units of that of another.
 
-    ``lower · weight(other) <= weight(group) <= upper · weight(other)``: where the other group's weight is positive,
-    these are limits on the ratio; written as linear limits, they also hold where it is 0 or below. Multipliers are per
-    unit of the group's weight.
+    .. math:: lower \sum_{i \in other} w_i \le \sum_{i \in group} w_i \le upper \sum_{i \in other} w_i
+
+    Where the other group's weight is positive, these are limits on the ratio; written as linear limits, they also hold
+    where it is 0 or below. Multipliers are per unit of the group's weight.
 
     Parameters
     ----------
@@ -129,6 +149,14 @@ class GroupRatio(_OfGroups):
         Numerator and denominator.
     lower, upper : float, default=None
         Limits of the ratio; None for none.
+
+    Raises
+    ------
+    ValueError
+        From `fit`, without limits, for limits that are negative or not finite, assets without a label, and groups that
+        are unknown or the same.
+    InfeasibleError
+        From `fit`, for a lower limit above the upper one.
 
     Examples
     --------

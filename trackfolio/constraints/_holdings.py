@@ -16,7 +16,9 @@ _NOTHING = 1e-6
 
 
 class GroupCardinality(_OfGroups):
-    """Limits on how many assets of each group are held.
+    r"""Limits on how many assets of each group are held.
+
+    .. math:: fewest_g \le |\{i \in g : w_i \ne 0\}| \le most_g
 
     Parameters
     ----------
@@ -26,9 +28,21 @@ class GroupCardinality(_OfGroups):
         Limits of each group; a scalar holds for all of them, a group that a dict leaves out has no limit. A fewest
         above 0 needs `min_position`.
 
+    Raises
+    ------
+    ValueError
+        From `fit`, without limits, for limits that are no whole numbers of at least 0, and for assets without a label.
+    InfeasibleError
+        From `fit`, for a fewest above the most, or above the number of assets in the group.
+
+    References
+    ----------
+    Chang, Meade, Beasley & Sharaiha (2000), Heuristics for cardinality constrained portfolio optimisation, Computers &
+    Operations Research 27; here for each group.
+
     Examples
     --------
-    Twenty names, at most three of a sector:
+    Twenty names, at most two of each half:
 
     >>> from trackfolio import MinTrackingError
     >>> from trackfolio.constraints import GroupCardinality
@@ -84,7 +98,9 @@ class _Discrete(Constraint):
 
 
 class MaxTrades(_Discrete):
-    """At most so many assets whose weights differ from the previous ones.
+    r"""At most so many assets whose weights differ from the previous ones.
+
+    .. math:: |\{i : w_i \ne w_{prev,i}\}| \le limit
 
     The previous weights are given to `fit(X, y, previous_weights=...)`. For the mixed-integer solver.
 
@@ -92,6 +108,12 @@ class MaxTrades(_Discrete):
     ----------
     limit : int
         Largest number of assets bought or sold.
+
+    Raises
+    ------
+    ValueError
+        From `fit`, without `previous_weights`, for a limit that is no whole number of at least 0, and for infinite
+        bounds of the weights.
 
     Examples
     --------
@@ -141,7 +163,9 @@ class MaxTrades(_Discrete):
 
 
 class ConditionalBudget(_Discrete):
-    """Positions above a threshold may add up to no more than a limit, as in the 5/10/40 rule of UCITS funds.
+    r"""Positions above a threshold may add up to no more than a limit, as in the 5/10/40 rule of UCITS funds.
+
+    .. math:: \sum_{i:\, w_i > threshold} w_i \le limit
 
     With ``max_weights=0.10``, ``ConditionalBudget(0.05, 0.40)`` is that rule: no position above 10 %, and those above
     5 % at most 40 % together. For the mixed-integer solver; weights must not be negative.
@@ -152,6 +176,12 @@ class ConditionalBudget(_Discrete):
         Weight from above which a position counts.
     limit : float
         Largest sum of the positions that count.
+
+    Raises
+    ------
+    ValueError
+        From `fit`, for a threshold or limit that is negative or not finite, `min_weights` below 0, and infinite
+        `max_weights`.
 
     References
     ----------

@@ -20,6 +20,13 @@ class LinearConstraint(Constraint):
     lower, upper : float or array-like of shape (n_rows,), default=-inf and inf
         Limits of each row; equal ones make an equality.
 
+    Raises
+    ------
+    ValueError
+        From `fit`, for names that are no assets, assets left out, wrong shapes, and rows without a finite limit.
+    InfeasibleError
+        From `fit`, for a lower limit above the upper one.
+
     Examples
     --------
     >>> from trackfolio.constraints import LinearConstraint
@@ -67,6 +74,14 @@ class Exposure(Constraint):
     active : bool, default=False
         Limit the exposure of the active weights; needs `benchmark_weights`.
 
+    Raises
+    ------
+    ValueError
+        From `fit`, for values that are not finite or not one for each asset, without a finite limit, and for
+        ``active=True`` without `benchmark_weights`.
+    InfeasibleError
+        From `fit`, for a lower limit above the upper one.
+
     Examples
     --------
     Duration as that of the benchmark:
@@ -92,12 +107,21 @@ class Exposure(Constraint):
 
 
 class ActiveBounds(Constraint):
-    """Limits on each active weight ``w_i - w_b,i``; needs `benchmark_weights`.
+    r"""Limits on each active weight; needs `benchmark_weights`.
+
+    .. math:: lower_i \le w_i - w_{b,i} \le upper_i
 
     Parameters
     ----------
     lower, upper : float, array-like of shape (n_assets,), dict or Series by asset name, default=-inf and inf
         Limits of the active weights; an asset that a dict leaves out has none.
+
+    Raises
+    ------
+    ValueError
+        From `fit`, without `benchmark_weights` or without a finite limit.
+    InfeasibleError
+        From `fit`, for a lower limit above the upper one.
 
     Examples
     --------
@@ -130,7 +154,15 @@ class BetaBounds(Constraint):
     Parameters
     ----------
     lower, upper : float, default=-inf and inf
-        Limits of beta; equal ones fix it.
+        Limits of beta, which has no unit; equal ones fix it.
+
+    Raises
+    ------
+    ValueError
+        From `fit`, without a benchmark or with a constant one, for a covariance in place of returns, and without a
+        finite limit.
+    InfeasibleError
+        From `fit`, for a lower limit above the upper one.
 
     References
     ----------

@@ -28,6 +28,12 @@ class MinReturn(NamedTermsMixin, Constraint):
         Limit the return in excess of the benchmark's: of `benchmark_weights` where the benchmark is given by them,
         else the mean of `y`.
 
+    Raises
+    ------
+    ValueError
+        From `fit`, for a limit that is not finite, a covariance in place of returns without `expected_returns`, costs
+        that are the same for all weights, and for ``active=True`` without a benchmark.
+
     Examples
     --------
     >>> from trackfolio.constraints import MinReturn

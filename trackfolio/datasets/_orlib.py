@@ -29,7 +29,7 @@ def read_orlib(path: str | PathLike[str] | IO[str] | IO[bytes]) -> Bunch:
 
     Returns
     -------
-    data : Bunch
+    Bunch
         With the attributes
 
         prices : DataFrame of shape (n_weeks, N)

@@ -31,7 +31,7 @@ class Display(ABC):
 
         Returns
         -------
-        display
+        Display
             Itself, with `ax_`, `axes_` and `figure_`.
 
         Raises
@@ -93,7 +93,13 @@ class PortfolioDisplay(Display):
 
         Returns
         -------
-        display
+        Display
+            Drawn.
+
+        Raises
+        ------
+        ValueError
+            For a name with several estimators, and what the display itself refuses.
         """
         if isinstance(estimator, Mapping):
             if name is not None:
@@ -120,7 +126,8 @@ class PortfolioDisplay(Display):
 
         Returns
         -------
-        display
+        Display
+            Drawn.
         """
         make: Any = cls
         display: Self = make(portfolios, y=y, **options).plot(ax)

@@ -4,7 +4,7 @@ from typing import Any, Self
 
 import pandas as pd
 
-from trackfolio._portfolio_html import _HELD
+from trackfolio._html import HELD
 from trackfolio.display._base import Display
 from trackfolio.display._drawing import COLORS, area_colors, largest, legend_below, legend_beside, percent, stack
 from trackfolio.model_selection import CardinalityPath, Frontier
@@ -94,7 +94,8 @@ class FrontierDisplay(Display):
 
         Returns
         -------
-        display
+        FrontierDisplay
+            Drawn.
         """
         return cls(frontier, measure=measure, **options).plot(ax)
 
@@ -106,7 +107,7 @@ class FrontierDisplay(Display):
         table = self.frontier.table.reset_index(drop=True).sort_values(self.against, kind="stable")
         curve.plot(table[self.against].to_numpy(), table[self.measure].to_numpy(), "o-", markersize=4, color=COLORS[0])
         weights = pd.DataFrame([portfolio.weights for portfolio in self.frontier.portfolios]).reset_index(drop=True)
-        shown = largest(weights, self.n, _HELD).loc[table.index]
+        shown = largest(weights, self.n, HELD).loc[table.index]
         n_others = shown.shape[1] - sum(name in weights for name in shown)
         handles = stack(areas, table[self.against].to_numpy(), shown, area_colors(list(shown), n_others))
         self._label(curve.yaxis, self.measure)
@@ -133,8 +134,10 @@ class CardinalityPathDisplay(Display):
     ----------
     path : CardinalityPath
         In sample, per period.
-    X, y : optional
-        Returns of assets and benchmark over other periods: the same portfolios out of sample, a second line.
+    X : array-like or DataFrame of shape (n_periods, n_assets), optional
+        Simple returns of the assets over other periods: the same portfolios out of sample, a second line.
+    y : array-like or Series of shape (n_periods,), optional
+        Simple returns of the benchmark over these periods.
 
     Attributes
     ----------
@@ -186,14 +189,17 @@ class CardinalityPathDisplay(Display):
         ----------
         path : CardinalityPath
             What `trackfolio.model_selection.cardinality_path` gives.
-        X, y : optional
-            Returns of assets and benchmark over other periods.
+        X : array-like or DataFrame of shape (n_periods, n_assets), optional
+            Simple returns of the assets over other periods.
+        y : array-like or Series of shape (n_periods,), optional
+            Simple returns of the benchmark over these periods.
         ax : matplotlib axes, default=None
             None for a new figure.
 
         Returns
         -------
-        display
+        CardinalityPathDisplay
+            Drawn.
         """
         return cls(path, X=X, y=y).plot(ax)
 

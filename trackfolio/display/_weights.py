@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from trackfolio._held_portfolio import HeldPortfolio
-from trackfolio._portfolio_html import _HELD
+from trackfolio._html import HELD
 from trackfolio.constraints import GroupBounds
 from trackfolio.display._base import PortfolioDisplay, collected
 from trackfolio.display._drawing import (
@@ -124,7 +124,7 @@ class ActiveWeightsDisplay(PortfolioDisplay):
         """The largest of each side, over all portfolios, from over- to underweights."""
         over = self.active_weights.max(axis=1).nlargest(self.n)
         under = self.active_weights.min(axis=1).nsmallest(self.n)
-        chosen = over.index[over > _HELD].union(under.index[under < -_HELD], sort=False)
+        chosen = over.index[over > HELD].union(under.index[under < -HELD], sort=False)
         order = self.active_weights.loc[chosen].mean(axis=1).sort_values(ascending=False, kind="stable").index
         return self.active_weights.loc[order]
 
@@ -225,7 +225,7 @@ class WeightsDisplay(PortfolioDisplay):
 
     def _draw_areas(self, axes: Any) -> None:
         histories = self._histories
-        shown = largest(pd.concat(histories).fillna(0.0), 8 if self.n is None else self.n, _HELD)
+        shown = largest(pd.concat(histories).fillna(0.0), 8 if self.n is None else self.n, HELD)
         n_others = sum(str(name) not in self._assets() for name in shown)
         colors = area_colors(list(shown), n_others)
         places: Any = None
@@ -255,7 +255,7 @@ class WeightsDisplay(PortfolioDisplay):
     def _weights(self) -> pd.DataFrame:
         """Weights of all names that any portfolio holds."""
         weights = pd.DataFrame({name: p.weights for name, p in self.portfolios.items()}).fillna(0.0)
-        return weights[(weights.abs() > _HELD).any(axis=1)]
+        return weights[(weights.abs() > HELD).any(axis=1)]
 
     def _draw_bars(self, ax: Any) -> None:
         shown, n_held = self._largest(), len(self._weights())

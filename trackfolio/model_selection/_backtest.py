@@ -100,13 +100,16 @@ def backtest(
 
     Returns
     -------
-    Backtest, or Backtests by name for a dict of estimators
+    Backtest or Backtests
+        The latter, by name, for a dict of estimators.
 
     Raises
     ------
     ValueError
         For infinite returns, missing ones in y, names or dates that do not match, folds that look ahead or leave gaps,
         costs that are none; with ``error_score="raise"`` also what `fit` raises.
+    TypeError
+        For what is no estimator, or a memory that is no folder.
 
     Warns
     -----

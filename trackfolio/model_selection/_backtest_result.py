@@ -13,6 +13,7 @@ from trackfolio._held_portfolio import HeldPortfolio
 from trackfolio._portfolio_html import held_assets, period_text
 from trackfolio._validation import Array, warn
 from trackfolio.comparison import compare
+from trackfolio.model_selection._backtest_html import backtest_html, backtests_html
 from trackfolio.model_selection._decision import Decision
 from trackfolio.model_selection._ledger import Book, Ledger, hold
 
@@ -113,10 +114,13 @@ class Backtest:
     @property
     def later_trades(self) -> pd.Series:
         """Mean turnover, cost and names held, without the first purchase from cash (unless that is the only trade)."""
-        n = self._n_opening if self._n_opening < len(self.rebalances) else 0
-        later = self.rebalances.iloc[n:]
-        mean: pd.Series = later[["turnover", "cost", "names held"]].mean()
+        mean: pd.Series = self._later[["turnover", "cost", "names held"]].mean()
         return mean
+
+    @property
+    def _later(self) -> pd.DataFrame:
+        n = self._n_opening if self._n_opening < len(self.rebalances) else 0
+        return self.rebalances.iloc[n:]
 
     def summary(self) -> pd.DataFrame:
         """Measures of the net and of the gross portfolio side by side: see `Portfolio.summary`."""
@@ -129,18 +133,36 @@ class Backtest:
         return f"<Backtest: {periods}, {len(self.rebalances)} rebalances{failed}, one-way turnover {turnover:.1%} each>"
 
     def _repr_html_(self) -> str:
-        return self.net._repr_html_()
+        return backtest_html(self)
 
 
 class Backtests(dict[str, Backtest]):
-    """Backtests by name, over the same periods."""
+    """Backtests by name, over the same periods.
+
+    Examples
+    --------
+    >>> from trackfolio import EqualWeighted, MinTrackingError
+    >>> from trackfolio.datasets import load_sp500
+    >>> from trackfolio.model_selection import WalkForward, backtest
+    >>> X, y = load_sp500(start="2021-01-01", return_X_y=True)
+    >>> models = {"tracker": MinTrackingError(), "equal": EqualWeighted()}
+    >>> tested = backtest(models, X, y, cv=WalkForward(250, 125))
+    >>> tested.compare(["tracking RMSE"]).round(4)
+             tracking RMSE  turnover  cost  names held
+    tracker         0.0033    0.2291   0.0        19.0
+    equal           0.0062    0.1145   0.0        20.0
+    """
 
     def compare(self, measures: Any = None, *, annualised: bool = False, **options: Any) -> pd.DataFrame:
         """Measures of the net portfolios, with the means of turnover, cost and names held of all trades but the first.
 
         Parameters
         ----------
-        measures, annualised, **options
+        measures : sequence of str or Risk, optional
+            As in :func:`trackfolio.compare`.
+        annualised : bool, default=False
+            Per year rather than per period, where a measure has both forms.
+        **options
             As in :func:`trackfolio.compare`.
 
         Returns
@@ -153,7 +175,7 @@ class Backtests(dict[str, Backtest]):
         return table.join(pd.DataFrame({name: each.later_trades for name, each in self.items()}).T)
 
     def _repr_html_(self) -> str:
-        return str(self.compare().T.to_html())
+        return backtests_html(self)
 
 
 def stitched(

@@ -31,6 +31,12 @@ class Fewest(NamedTuple):
         The least of the listed numbers that is enough; None where none is.
     at_least : int
         Fewer than so many names are proven not to be enough.
+
+    Examples
+    --------
+    >>> from trackfolio.model_selection import Fewest
+    >>> Fewest(names=5, at_least=4).is_proven  # nobody knows whether 4 would do
+    False
     """
 
     names: int | None
@@ -63,6 +69,16 @@ class CardinalityPath(Family):
         So many names or fewer cannot keep all limits.
     table : DataFrame
         One row for each number.
+
+    Examples
+    --------
+    >>> from trackfolio import MinTrackingError
+    >>> from trackfolio.datasets import load_sp500
+    >>> from trackfolio.model_selection import cardinality_path
+    >>> X, y = load_sp500(start="2022-01-01", return_X_y=True)
+    >>> path = cardinality_path(MinTrackingError(), X, y, [3, 4, 5])
+    >>> path.objectives.round(4).tolist(), path.lower_bounds.round(4).tolist()
+    ([0.0053, 0.0047, 0.0042], [0.0053, 0.0047, 0.0042])
     """
 
     cardinalities: npt.NDArray[np.int64]
@@ -165,13 +181,15 @@ class CardinalityPath(Family):
         ----------
         ax : matplotlib axes, default=None
             None for new ones.
-        X, y : optional
+        X : array-like or DataFrame of shape (n_periods, n_assets), optional
             Returns of other periods, as in `out_of_sample`: a second line.
+        y : array-like or Series of shape (n_periods,), optional
+            Returns of the benchmark over these periods.
 
         Returns
         -------
-        ax
-            The axes.
+        matplotlib axes
+            Those that were drawn on.
         """
         import matplotlib.pyplot as plt
 
@@ -215,11 +233,17 @@ def cardinality_path(
     ----------
     estimator : MinTrackingError or MeanRisk
         Cloned; its own largest number of names does not count.
-    X, y, previous_weights, sample_weight
-        As in `fit`.
+    X : array-like or DataFrame of shape (n_periods, n_assets)
+        Simple returns of the assets, per period, as in `fit`.
+    y : array-like or Series of shape (n_periods,), optional
+        Simple returns of the benchmark, per period, as in `fit`.
     cardinalities : int or array-like of int, default=20
         Largest numbers of names; a number for all up to it (or to the number of assets), from the least that the limits
         allow on.
+    previous_weights : array-like of shape (n_assets,), dict or Series by asset name, optional
+        As in `fit`.
+    sample_weight : array-like of shape (n_periods,), optional
+        As in `fit`.
     n_jobs : int or None, default=None
         With one job, each search begins near its neighbour; with several it does not, and where a limit of time ends
         it, may find other portfolios. None for what `joblib.parallel_config` says, which also says where jobs run.
@@ -229,9 +253,12 @@ def cardinality_path(
     Returns
     -------
     CardinalityPath
+        Estimators and portfolios, one for each number of names.
 
     Raises
     ------
+    TypeError
+        For another estimator.
     ValueError
         For cardinalities that are no whole numbers of at least 1.
     InfeasibleError

@@ -43,6 +43,16 @@ class Frontier(Family):
         In sample, relative to the benchmark if there is one.
     table : DataFrame
         One row for each value.
+
+    Examples
+    --------
+    >>> from trackfolio import MeanRisk
+    >>> from trackfolio.datasets import load_sp500
+    >>> from trackfolio.model_selection import frontier
+    >>> X, y = load_sp500(start="2021-01-01", return_X_y=True)
+    >>> found = frontier(MeanRisk(), X.loc["2021"], y.loc["2021"], values=[0.003, 0.004])
+    >>> [round(portfolio.relative_to(y.loc["2022"]).tracking_rmse(), 4) for portfolio in found.predict(X.loc["2022"])]
+    [0.004, 0.0055]
     """
 
     parameter: str
@@ -102,13 +112,19 @@ def frontier(
     ----------
     estimator : MeanRisk or MinTrackingError
         Cloned; its own value of the parameter does not count.
-    X, y, previous_weights, sample_weight
-        As in `fit`.
+    X : array-like or DataFrame of shape (n_periods, n_assets)
+        Simple returns of the assets, per period, as in `fit`.
+    y : array-like or Series of shape (n_periods,), optional
+        Simple returns of the benchmark, per period, as in `fit`.
     parameter : str, default="max_tracking_error"
         One of the above, or any name of `estimator.get_params()`, such as ``constraints__maxturnover__limit``; then
         `values` must be listed.
     values : int or array-like of shape (n_points,), default=10
         Number of values, or the values themselves.
+    previous_weights : array-like of shape (n_assets,), dict or Series by asset name, optional
+        As in `fit`.
+    sample_weight : array-like of shape (n_periods,), optional
+        As in `fit`.
     n_jobs : int or None, default=None
         With one job, each point begins from the solution of its neighbour. None for what
         `joblib.parallel_config` says, which also says where jobs run.
@@ -118,13 +134,21 @@ def frontier(
     Returns
     -------
     Frontier
+        Estimators and portfolios, one for each value.
 
     Raises
     ------
+    TypeError
+        For another estimator.
     ValueError
         For an unknown parameter, or fewer than two values.
     InfeasibleError
         If a listed value cannot be reached; the message names it.
+
+    References
+    ----------
+    Markowitz (1952), Portfolio selection, Journal of Finance 7; with limits on the tracking error Jorion (2003),
+    Portfolio optimization with tracking-error constraints, Financial Analysts Journal 59.
 
     Examples
     --------

@@ -25,7 +25,18 @@ class Family(ABC):
         """One row for each of them."""
 
     def predict(self, X: Any) -> list[Portfolio]:
-        """Hold the weights of each point over other periods, of returns X of shape (n_periods, n_assets)."""
+        """Hold the weights of each point over other periods.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_periods, n_assets)
+            Simple returns of the assets, per period.
+
+        Returns
+        -------
+        list of Portfolio
+            One for each estimator.
+        """
         return [estimator.predict(X) for estimator in self.estimators]
 
     def __len__(self) -> int:

@@ -96,8 +96,10 @@ class WalkForward(BaseCrossValidator):
         ----------
         X : array-like or DataFrame of shape (n_periods, n_assets)
             Rows in the order of time; with `freq`, with dates as their index.
-        y, groups : ignored
-            For scikit-learn's convention.
+        y : object, optional
+            Ignored, for scikit-learn's convention.
+        groups : object, optional
+            Ignored, for scikit-learn's convention.
 
         Yields
         ------
@@ -126,8 +128,10 @@ class WalkForward(BaseCrossValidator):
         ----------
         X : array-like or DataFrame of shape (n_periods, n_assets)
             As in `split`.
-        y, groups : ignored
-            For scikit-learn's convention.
+        y : object, optional
+            Ignored, for scikit-learn's convention.
+        groups : object, optional
+            Ignored, for scikit-learn's convention.
 
         Returns
         -------

@@ -5,15 +5,15 @@ from html import escape
 import numpy as np
 import pandas as pd
 
+from trackfolio._html import clipped, minus
 from trackfolio._paths import growth
 from trackfolio._portfolio_html import day_text, held_assets
-from trackfolio._portfolio_summary import ANNUALISED, OVERALL, PER_PERIOD
+from trackfolio._portfolio_summary import ANNUALISED, OVERALL, PER_PERIOD, RATIOS, main_column
 from trackfolio.model_selection import Backtest
 from trackfolio.portfolio import Portfolio
-from trackfolio.report._page import minus, table
+from trackfolio.report._page import table
 
 _SHOWN = 25
-_RATIOS = {"Sharpe ratio", "information ratio", "beta", "squared correlation", "CVaR 95 % ratio"}
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 # In the order in which a manager is asked for them.
 _HEADLINE = (
@@ -38,7 +38,7 @@ def headline(subject: Portfolio | Backtest, portfolio: Portfolio) -> str:
         if label not in summary.index:
             continue
         row = dict(zip(summary.columns, summary.loc[[label]].to_numpy()[0].tolist(), strict=True))
-        main = next((column for column in (ANNUALISED, OVERALL, PER_PERIOD) if not np.isnan(row[column])), None)
+        main = main_column(row)
         if main is None:
             continue
         others = [column for column in (PER_PERIOD, OVERALL) if column != main and not np.isnan(row[column])]
@@ -62,12 +62,12 @@ def _when(column: str) -> str:
 def _number(label: str, value: float) -> str:
     if np.isnan(value):
         return ""
-    return f"{value:.2f}" if label in _RATIOS else f"{value:.3%}" if abs(value) < 0.02 else f"{value:.2%}"
+    return f"{value:.2f}" if label in RATIOS else f"{value:.3%}" if abs(value) < 0.02 else f"{value:.2%}"
 
 
 def summary(portfolio: Portfolio) -> str:
     """All measures, as `Portfolio.summary` has them."""
-    frame = portfolio.summary()
+    frame = portfolio.summary().dropna(how="all")
     texts = [
         [minus(_number(str(label), value)) for value in row]
         for label, row in zip(frame.index, frame.to_numpy(), strict=True)
@@ -107,6 +107,8 @@ def holdings(portfolio: Portfolio) -> str:
     weights, benchmark = portfolio.weights, portfolio.benchmark_weights
     order = weights.abs().sort_values(ascending=False, kind="stable").index
     n_held = held_assets(weights.to_numpy())
+    if not n_held:
+        return "<p>Nothing was held after the last period.</p>\n"
     shown = order[: min(n_held, _SHOWN)]
     frame = pd.DataFrame({"weight": weights[shown]})
     if benchmark is not None:
@@ -120,7 +122,7 @@ def holdings(portfolio: Portfolio) -> str:
     texts.index.name = "name"
     cash = 1 - float(weights.sum())
     rest = f"; {cash:.2%} in cash" if abs(cash) > 5e-5 else ""
-    return table(texts, f"Largest of {n_held} positions after the last period{rest}")
+    return table(texts, f"Largest of {n_held} positions after the last period{rest}", kind="names")
 
 
 def trades(backtest: Backtest) -> str:
@@ -135,12 +137,15 @@ def trades(backtest: Backtest) -> str:
             "remark": [_remark(*pair) for pair in zip(rows["failure"], rows["lifted"], strict=True)],
         }
     )
+    if not texts["remark"].any():
+        texts = texts.drop(columns="remark")
     texts.index = pd.Index([day_text(label) for label in rows.index], name="first period")
-    text = table(texts, f"The last {len(rows)} of {len(backtest.rebalances)} rebalances")
+    caption = f"The last {len(rows)} of {len(backtest.rebalances)} rebalances"
+    text = table(texts, caption, kind="remarks" if "remark" in texts else "")
     if len(backtest.failures):
         text += f"<p>{len(backtest.failures)} fits failed; at these dates nothing was traded.</p>"
     return text
 
 
 def _remark(failure: str, lifted: str) -> str:
-    return f"failed: {failure}" if failure else f"without {lifted}: nothing was held" if lifted else ""
+    return f"failed: {clipped(failure)}" if failure else f"without {lifted}: nothing was held" if lifted else ""

@@ -58,11 +58,21 @@ class Risk(Term):
 
     @abstractmethod
     def expression(self, returns: Any, sample_weight: Array | None = None) -> Any:
-        """Risk of a cvxpy expression of shape (n_periods,).
+        """Risk of a cvxpy expression.
 
-        A convex cvxpy expression; or a pair of one with a list of constraints on auxiliary variables, over which the
-        expression is minimised. A third element may name the constraint, of the form ``... >= -returns`` (or a cone
-        whose first entry is minus the returns), the multipliers of which are minus the `pull` that `support` wants.
+        Parameters
+        ----------
+        returns : cvxpy expression of shape (n_periods,)
+            Simple returns per period.
+        sample_weight : ndarray of shape (n_periods,), optional
+            Repetitions of each period.
+
+        Returns
+        -------
+        cvxpy expression, or tuple
+            A convex expression; or a pair of one with a list of constraints on auxiliary variables, over which the
+            expression is minimised. A third element may name the constraint, of the form ``... >= -returns`` (or a cone
+            whose first entry is minus the returns), the multipliers of which are minus the `pull` that `support` wants.
         """
 
     def value(self, returns: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> float:
@@ -118,7 +128,20 @@ class Risk(Term):
     # What solvers and certificates see: the risk of a position, as a function of the weights.
 
     def at(self, position: Position, w: Array) -> float:
-        """Risk of a position at given weights."""
+        """Risk of a position at given weights.
+
+        Parameters
+        ----------
+        position : Position
+            Whose returns: the portfolio's own, or those against its benchmark.
+        w : ndarray of shape (n_assets,)
+            Weights.
+
+        Returns
+        -------
+        float
+            Risk, per period.
+        """
         return float(call_weighted(self.value, position.returns(w), position.sample_weight))
 
     @property
@@ -127,7 +150,22 @@ class Risk(Term):
         return any(offers(self, method) for method in ("gradient", "support", "quadratic"))
 
     def minorant_at(self, position: Position, w: Array, pull: Array | None = None) -> Minorant:
-        """Affine function of the weights below the risk of a position, touching it at w as nearly as `pull` allows."""
+        """Affine function of the weights below the risk of a position, touching it at w as nearly as `pull` allows.
+
+        Parameters
+        ----------
+        position : Position
+            Whose returns.
+        w : ndarray of shape (n_assets,)
+            Weights.
+        pull : ndarray of shape (n_periods,), optional
+            Multipliers of the returns that a solver found.
+
+        Returns
+        -------
+        Minorant
+            Slope, and value at w.
+        """
         if offers(self, "quadratic"):
             return self._minorant_of_form(position, w, pull)
         returns, s = position.returns(w), position.sample_weight
@@ -152,7 +190,18 @@ class Risk(Term):
         return Minorant(gradient, value)
 
     def shape_at(self, position: Position) -> Shape:
-        """The risk of a position as a sum of pieces of its returns."""
+        """The risk of a position as a sum of pieces of its returns.
+
+        Parameters
+        ----------
+        position : Position
+            Whose returns.
+
+        Returns
+        -------
+        Shape
+            What `InteriorPoint` takes.
+        """
         own = self.shape  # optional, like `gradient`
         shape: Shape = call_weighted(own, len(position.rows), position.sample_weight)
         return shape
@@ -163,6 +212,18 @@ class Risk(Term):
         Quadratic forms become cones of N + 1 rows, however many periods there are. Risks that offer `support` get
         returns in units of typical ones, for which solvers need half of the iterations, and where they name no
         constraint of their own, a variable for them: the multipliers of its link are what `support` asks for.
+
+        Parameters
+        ----------
+        position : Position
+            Whose returns.
+        weights : CvxpyWeights
+            Variable of the weights, and their unit.
+
+        Returns
+        -------
+        Written
+            Convex expression, its constraints, and the link between the weights and the returns.
         """
         import cvxpy as cp
 
@@ -192,7 +253,17 @@ class Risk(Term):
     def scale(self, position: Position, size: float = 1.0) -> float:
         """Size of typical values, by which problems are scaled and gaps are measured: the risk at equal weights.
 
-        `size` is the sum of these weights. Where it is 0 there by chance, a hundredth of the returns' size counts.
+        Parameters
+        ----------
+        position : Position
+            Whose returns.
+        size : float, default=1.0
+            Sum of the equal weights.
+
+        Returns
+        -------
+        float
+            Risk, per period. Where it is 0 by chance, a hundredth of the returns' size counts.
         """
         at_equal = abs(self.at(position, np.full(position.n_assets, size / position.n_assets)))
         least = 0.0 if self.degree is None else 1e-2 * (position.return_unit * size) ** self.degree
@@ -263,16 +334,28 @@ class RiskScorer:
 
 
 class RiskLimit(Constraint):
-    """Limit on a risk: of the portfolio's own returns, or of the active returns; ``CVaR(0.99) <= 0.02`` makes one.
+    r"""Limit on a risk: of the portfolio's own returns, or of the active returns; ``CVaR(0.99) <= 0.02`` makes one.
+
+    .. math:: \rho(Xw) \le limit, \qquad\text{active: } \rho(Xw - y) \le limit
+
+    Formula and source of the risk stand in its class: see :mod:`trackfolio.risks`.
 
     Parameters
     ----------
     risk : Risk
-        Risk that is limited; its units are those of `limit`.
+        Risk that is limited.
     limit : float
-        Largest value, per period.
+        Largest value, in the units of the risk: of returns or of squared returns, per period.
     active : bool, default=False
         Limit the risk of the active returns (portfolio less benchmark); needs a benchmark.
+
+    Raises
+    ------
+    TypeError
+        From `fit`, for what is no risk.
+    ValueError
+        From `fit`, for a limit that is not finite or below every value of the risk, and without a benchmark where one
+        is needed.
 
     Examples
     --------

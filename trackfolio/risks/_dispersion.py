@@ -97,6 +97,11 @@ class SemiVariance(_BelowTarget):
     target : float or None, default=None
         Return per period; None for the mean.
 
+    Raises
+    ------
+    ValueError
+        From `value` and `fit`, for a target that is not finite, or a single period.
+
     References
     ----------
     Markowitz (1959), Portfolio selection, chapter 9.
@@ -149,6 +154,15 @@ class SemiDeviation(_BelowTarget):
     target : float or None, default=None
         Return per period; None for the mean.
 
+    Raises
+    ------
+    ValueError
+        From `value` and `fit`, for a target that is not finite, or a single period.
+
+    References
+    ----------
+    Markowitz (1959), Portfolio selection, chapter 9.
+
     Examples
     --------
     >>> from trackfolio.risks import SemiDeviation
@@ -185,7 +199,9 @@ class SemiDeviation(_BelowTarget):
 
 
 class MeanAbsoluteDeviation(Risk):
-    r"""Mean absolute deviation from the mean, :math:`\frac{\sum_t s_t |r_t - \bar r|}{\sum_t s_t}`.
+    r"""Mean absolute deviation from the mean.
+
+    .. math:: \frac{\sum_t s_t |r_t - \bar r|}{\sum_t s_t}, \qquad \bar r = \frac{\sum_t s_t r_t}{\sum_t s_t}
 
     Per period, in units of returns.
 
@@ -241,6 +257,11 @@ class LowerPartialMoment(Risk):
         Power.
     target : float, default=0.0
         Return per period.
+
+    Raises
+    ------
+    ValueError
+        From `value` and `fit`, for another order, or a target that is not finite.
 
     References
     ----------
@@ -317,6 +338,11 @@ class Huber(Risk):
     ----------
     threshold : float
         M, in units of returns.
+
+    Raises
+    ------
+    ValueError
+        From `value` and `fit`, for a threshold that is not positive and finite.
 
     References
     ----------

@@ -78,7 +78,13 @@ def _capped(q: Array, cap: float) -> Array:
 
 
 class MaxDrawdown(_DrawdownRisk):
-    r"""Largest drawdown, :math:`\max_t d_t`, of cumulated simple returns (uncompounded), in units of returns.
+    r"""Largest drawdown, of cumulated simple returns (uncompounded).
+
+    .. math:: \max_t d_t, \qquad d_t = \max_{0 \le \tau \le t} c_\tau - c_t, \qquad
+        c_t = \sum_{\tau \le t} r_\tau, \quad c_0 = 0
+
+    Of the whole path rather than per period, in units of returns. `sample_weight` is refused: a path cannot repeat
+    single periods.
 
     References
     ----------
@@ -106,7 +112,11 @@ class MaxDrawdown(_DrawdownRisk):
 
 
 class AverageDrawdown(_DrawdownRisk):
-    r"""Mean drawdown, :math:`\frac1T\sum_t d_t`, of cumulated simple returns (uncompounded), in units of returns.
+    r"""Mean drawdown, of cumulated simple returns (uncompounded).
+
+    .. math:: \frac1T \sum_t d_t
+
+    With the drawdowns :math:`d_t` of `MaxDrawdown`. Of the whole path, in units of returns; `sample_weight` is refused.
 
     References
     ----------
@@ -160,14 +170,22 @@ class _DrawdownTail(_DrawdownRisk):
 
 
 class CDaR(_DrawdownTail):
-    """Conditional drawdown at risk: mean of the largest share ``1 - confidence`` of the drawdowns, as in `CVaR`.
+    r"""Conditional drawdown at risk: mean of the largest share ``1 - confidence`` of the drawdowns.
 
-    Of cumulated simple returns (uncompounded), in units of returns.
+    .. math:: \min_\alpha \; \alpha + \frac{1}{(1 - confidence)\, T} \sum_t \max(d_t - \alpha, 0)
+
+    It is the `CVaR` of :math:`-d_t`, with the drawdowns :math:`d_t` of `MaxDrawdown`: cumulated simple returns
+    (uncompounded). Of the whole path, in units of returns; `sample_weight` is refused.
 
     Parameters
     ----------
     confidence : float, default=0.95
         Level, between 0 and 1.
+
+    Raises
+    ------
+    ValueError
+        From `value` and `fit`, for a confidence that is not between 0 and 1.
 
     References
     ----------
@@ -190,14 +208,22 @@ class CDaR(_DrawdownTail):
 
 
 class EDaR(_DrawdownTail):
-    """Entropic drawdown at risk: `EVaR` of the drawdowns.
+    r"""Entropic drawdown at risk, an exponential bound of `CDaR`.
 
-    Of cumulated simple returns (uncompounded), in units of returns.
+    .. math:: \min_{z > 0} \; z \log\Big( \frac{\sum_t e^{d_t/z}}{(1 - confidence)\, T} \Big)
+
+    It is the `EVaR` of :math:`-d_t`, with the drawdowns :math:`d_t` of `MaxDrawdown`: cumulated simple returns
+    (uncompounded). Of the whole path, in units of returns; `sample_weight` is refused.
 
     Parameters
     ----------
     confidence : float, default=0.95
         Level, between 0 and 1.
+
+    Raises
+    ------
+    ValueError
+        From `value` and `fit`, for a confidence that is not between 0 and 1.
 
     References
     ----------
@@ -237,9 +263,12 @@ def _filled(ends: Array) -> Array:
 
 
 class UlcerIndex(_DrawdownRisk):
-    r"""Root mean square of the drawdowns, :math:`\sqrt{\frac1T\sum_t d_t^2}`.
+    r"""Ulcer index: root mean square of the drawdowns.
 
-    Of cumulated simple returns (uncompounded), in units of returns.
+    .. math:: \sqrt{\frac1T \sum_t d_t^2}
+
+    With the drawdowns :math:`d_t` of `MaxDrawdown`: cumulated simple returns (uncompounded). Of the whole path, in
+    units of returns; `sample_weight` is refused.
 
     References
     ----------

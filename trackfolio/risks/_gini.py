@@ -21,6 +21,11 @@ class GiniMeanDifference(Risk):
     a weighted sum, so cvxpy gets a sorting network [2]_, of about T log²T / 4 comparisons; with sample weights it
     gets all pairs, which is slow beyond some hundred periods. `InteriorPoint` takes all pairs, up to 3000 periods.
 
+    Raises
+    ------
+    ValueError
+        From `value` and `fit`, for a single period.
+
     References
     ----------
     .. [1] Yitzhaki (1982), Stochastic dominance, mean variance, and Gini's mean difference, American Economic Review

@@ -19,7 +19,18 @@ class _QuadraticRisk(Risk):
 
     @abstractmethod
     def quadratic(self, position: Position) -> Quadratic:
-        """Quadratic form of the weights that is the risk, or the square of the risk if `is_root`."""
+        """Quadratic form of the weights that is the risk, or the square of the risk if `is_root`.
+
+        Parameters
+        ----------
+        position : Position
+            Whose returns: the portfolio's own, or those against its benchmark.
+
+        Returns
+        -------
+        Quadratic
+            Form ``w'Qw - 2h'w + c``, as a matrix or as a root of few rows.
+        """
 
     def at(self, position: Position, w: Array) -> float:
         """Risk of a position at given weights; from the moments, where these are all that is known."""
@@ -41,6 +52,11 @@ class RootMeanSquare(_QuadraticRisk):
 
     The mean is part of it: a constant lag of the portfolio behind its benchmark counts (it does not in
     `StandardDeviation`). Per period, in units of returns. It equals :func:`sklearn.metrics.root_mean_squared_error`.
+
+    References
+    ----------
+    Beasley, Meade & Chang (2003), An evolutionary heuristic for the index tracking problem, European Journal of
+    Operational Research 148: their measure with exponent 2, up to a factor that depends on the number of periods alone.
 
     Examples
     --------
@@ -144,6 +160,17 @@ class Variance(_DispersionRisk):
         exactly as estimated, a factor estimator in factor form; on the joint matrix of `[X, y]` where the benchmark
         is given by returns, on `X` with `w - w_b` where by weights. "precomputed": the matrix given as `fit(Sigma)`.
 
+    Raises
+    ------
+    ValueError
+        From `value` and `fit`, for a single period, or another text than "precomputed".
+    TypeError
+        From `fit`, for a covariance that is no estimator: a matrix is given to `fit` itself.
+
+    References
+    ----------
+    Markowitz (1952), Portfolio selection, Journal of Finance 7.
+
     Examples
     --------
     >>> from trackfolio.risks import Variance
@@ -175,7 +202,20 @@ class StandardDeviation(_DispersionRisk):
     Parameters
     ----------
     covariance : estimator, "precomputed" or None, default=None
-        As in `Variance`.
+        None: the standard deviation of the sample. Else ex ante, from the covariance :math:`\Sigma` of an estimator or
+        of `fit(Sigma)`, as in `Variance`.
+
+    Raises
+    ------
+    ValueError
+        From `value` and `fit`, for a single period, or another text than "precomputed".
+    TypeError
+        From `fit`, for a covariance that is no estimator: a matrix is given to `fit` itself.
+
+    References
+    ----------
+    Roll (1992), A mean/variance analysis of tracking error, Journal of Portfolio Management 18; ex ante, of the active
+    return: Grinold & Kahn (2000), Active Portfolio Management, where it is called active risk.
 
     Examples
     --------

@@ -13,9 +13,20 @@ from trackfolio.risks._sample import capped_simplex, level, sample, shares
 
 
 class WorstRealization(Risk):
-    r"""Largest loss of one period, :math:`-\min_t r_t`.
+    r"""Largest loss of one period.
+
+    .. math:: -\min_{t:\, s_t > 0} r_t
 
     Per period, in units of returns; negative where every return is positive.
+
+    Raises
+    ------
+    ValueError
+        From `value`, for returns that are not finite, or weights of periods that are negative or of another shape.
+
+    References
+    ----------
+    Young (1998), A minimax portfolio selection rule with linear programming solution, Management Science 44.
 
     Examples
     --------
@@ -81,6 +92,11 @@ class CVaR(_Tail):
     confidence : float, default=0.95
         Level, between 0 and 1.
 
+    Raises
+    ------
+    ValueError
+        From `value` and `fit`, for a confidence that is not between 0 and 1.
+
     References
     ----------
     Rockafellar & Uryasev (2000), Optimization of conditional value-at-risk, Journal of Risk 2.
@@ -132,6 +148,11 @@ class EVaR(_Tail):
     ----------
     confidence : float, default=0.95
         Level, between 0 and 1.
+
+    Raises
+    ------
+    ValueError
+        From `value` and `fit`, for a confidence that is not between 0 and 1.
 
     References
     ----------

@@ -121,7 +121,17 @@ class Shares:
     def tracking_error(self, *, annualised: bool = False) -> float:
         """Sample standard deviation of the active returns: the tracking error that rounding costs.
 
-        Over the periods with returns of all assets in `table`; per period, or × sqrt(m).
+        Over the periods with returns of all assets in `table`.
+
+        Parameters
+        ----------
+        annualised : bool, default=False
+            Multiply by sqrt(m), with m periods a year.
+
+        Returns
+        -------
+        float
+            In units of returns, per period or annualised.
 
         Raises
         ------

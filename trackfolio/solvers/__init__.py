@@ -41,7 +41,36 @@ _USABLE = 1e-6
 
 
 def choose(problem: Problem, solver: Solver | None = None) -> list[Solver]:
-    """Solvers to try, in order: the given one alone, or all that can take the problem."""
+    """Solvers to try, in order: the given one alone, or all that can take the problem.
+
+    Parameters
+    ----------
+    problem : Problem
+        Data and terms.
+    solver : Solver or None, default=None
+        None for those of `REGISTRY`.
+
+    Returns
+    -------
+    list of Solver
+        At least one.
+
+    Raises
+    ------
+    TypeError
+        For what is no solver.
+    UnsupportedProblemError
+        If the given solver cannot take the problem, or none can.
+
+    Examples
+    --------
+    >>> from trackfolio import MinTrackingError
+    >>> from trackfolio.datasets import load_sp500
+    >>> from trackfolio.solvers import choose
+    >>> X, y = load_sp500(start="2022-01-01", return_X_y=True)
+    >>> [type(solver).__name__ for solver in choose(MinTrackingError(cardinality=5).make_problem(X, y))]
+    ['Sparse', 'MixedInteger']
+    """
     if solver is None:
         candidates = [cls() for cls in REGISTRY]
         able = [candidate for candidate in candidates if not candidate.lacking(problem)]
@@ -79,10 +108,14 @@ def solve(problem: Problem, solver: Solver | None = None) -> Solution:
     ------
     InfeasibleError
         If the limits contradict one another; the message names a set of which none can be spared.
+    UnboundedError
+        If the objective can be improved without end.
     SolverFailure
         If every solver gave up.
     UnsupportedProblemError
         If the given solver cannot take the problem.
+    TypeError
+        For what is no solver.
 
     Examples
     --------

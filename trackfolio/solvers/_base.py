@@ -18,6 +18,16 @@ class Solver(Term):
 
     To add one, subclass it, list what it needs, return a `Solution` with weights and multipliers (the proof is
     computed for you), raise `SolverFailure` where it gives up, and add the class to `trackfolio.solvers.REGISTRY`.
+
+    Examples
+    --------
+    >>> from trackfolio import MinTrackingError
+    >>> from trackfolio.datasets import load_sp500
+    >>> from trackfolio.solvers import Conic, Solver
+    >>> X, y = load_sp500(start="2022-01-01", return_X_y=True)
+    >>> problem = MinTrackingError(cardinality=5).make_problem(X, y)
+    >>> isinstance(Conic(), Solver), Conic().lacking(problem)
+    (True, ['it cannot limit what is held (cardinality, min_position and the like)'])
     """
 
     #: The objective as a whole must be a quadratic form, or the root of one.
@@ -30,7 +40,18 @@ class Solver(Term):
     tolerance: float
 
     def lacking(self, problem: Problem) -> list[str]:
-        """Sentences that say what keeps this solver from the problem; empty if nothing does."""
+        """Sentences that say what keeps this solver from the problem; empty if nothing does.
+
+        Parameters
+        ----------
+        problem : Problem
+            Data and terms.
+
+        Returns
+        -------
+        list of str
+            For the message of an error.
+        """
         sentences = []
         if self.needs_quadratic and problem.quadratic is None:
             sentences = [f"{name} is no quadratic form" for name, _, f in problem.objective if not f.is_quadratic]
@@ -47,15 +68,59 @@ class Solver(Term):
         return sentences
 
     def is_slow_for(self, problem: Problem) -> bool:
-        """Whether others that can take the problem are tried first."""
+        """Whether others that can take the problem are tried first.
+
+        Parameters
+        ----------
+        problem : Problem
+            Data and terms.
+
+        Returns
+        -------
+        bool
+            False, if a solver does not say otherwise.
+        """
         return False
 
     def solve(self, problem: Problem) -> Solution:
-        """Weights and multipliers of the declared objective; `SolverFailure` where there are none."""
+        """Find weights and multipliers of the declared objective.
+
+        Parameters
+        ----------
+        problem : Problem
+            Data and terms.
+
+        Returns
+        -------
+        Solution
+            Without certificate: :func:`trackfolio.solvers.solve` adds it.
+
+        Raises
+        ------
+        SolverFailure
+            Where the solver gives up; another one is tried then.
+        InfeasibleError
+            Where it finds that the limits contradict one another.
+        UnboundedError
+            Where it finds that the objective has no end.
+        UnsupportedProblemError
+            Where the problem turns out to be none for this solver, or a solver is not installed.
+        """
         raise NotImplementedError
 
     def attempts(self, problem: Problem) -> Sequence[Callable[[], Solution]]:
-        """Ways to solve the problem, the fastest first; the next is tried where the proof is not good enough."""
+        """Ways to solve the problem, the fastest first; the next is tried where the proof is not good enough.
+
+        Parameters
+        ----------
+        problem : Problem
+            Data and terms.
+
+        Returns
+        -------
+        sequence of callable
+            Without parameters, each returns a `Solution`; by default `solve` alone.
+        """
         return [lambda: self.solve(problem)]
 
 

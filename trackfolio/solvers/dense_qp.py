@@ -30,9 +30,9 @@ class DenseQP(Solver):
     .. math:: \min_w \tfrac{1}{2s}(w'Mw - 2h'w) \quad\text{s.t.}\quad l \le Aw \le u,\; lower \le w \le upper
 
     with the scale s of the objective. Under bounds and equations, an active-set iteration usually settles in a few
-    steps, and is exact. Where it does not, or where rows are inequalities, the interior-point method of PIQP (Schwan,
-    Jiang, Kuhn & Jones 2023) finds which limits bind, and the active set begins from there; where even that does not
-    settle, PIQP runs again to a tight tolerance.
+    steps, and is exact. Where it does not, or where rows are inequalities, the interior-point method of PIQP [1]_ finds
+    which limits bind, and the active set begins from there; where even that does not settle, PIQP runs again to a tight
+    tolerance.
 
     Parameters
     ----------
@@ -40,6 +40,11 @@ class DenseQP(Solver):
         Gap (relative) that the solution must reach; a larger one gives an `AccuracyWarning`.
     max_iter : int, default=250
         Iterations of the interior-point method.
+
+    References
+    ----------
+    .. [1] Schwan, Jiang, Kuhn & Jones (2023), PIQP: a proximal interior-point quadratic programming solver, IEEE
+       Conference on Decision and Control.
 
     Examples
     --------

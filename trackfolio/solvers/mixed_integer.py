@@ -45,6 +45,17 @@ class MixedInteger(Solver):
     time_limit : float or None, default=60.0
         Seconds after which the best portfolio so far is returned.
 
+    Raises
+    ------
+    ValueError
+        From `fit`, for another solver.
+
+    References
+    ----------
+    .. [1] Huangfu & Hall (2018), Parallelizing the dual revised simplex method, Mathematical Programming Computation
+       10, for HiGHS.
+    .. [2] Bolusani and others (2024), The SCIP Optimization Suite 9.0, arXiv:2402.17702.
+
     Examples
     --------
     >>> from trackfolio import MeanRisk

@@ -55,6 +55,11 @@ class Sparse(Solver):
     progress : bool, default=True
         Show objective, bound and gap on a terminal (stderr), when it takes more than three seconds.
 
+    Raises
+    ------
+    ValueError
+        From `fit`, for a tolerance or limit that is no number of at least 0.
+
     References
     ----------
     .. [1] Beasley, Meade & Chang (2003), An evolutionary heuristic for the index tracking problem, European Journal of
