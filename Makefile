@@ -65,7 +65,7 @@ headline: $(VENV)/test.done  ## Write table and picture of the README, from what
 		plt.savefig('docs/_static/out_of_sample.png', dpi=130)"
 
 docs: $(VENV)/docs.done  ## Build the pages in docs/_build/html, run their examples, and follow their links
-	@rm -rf docs/generated
+	@rm -rf docs/generated docs/_build/html
 	$(PY) -m sphinx -W --keep-going -b html $(ARGS) docs docs/_build/html
 	$(PY) docs/check_links.py docs/_build/html
 

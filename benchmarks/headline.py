@@ -38,7 +38,7 @@ def _trackers() -> Iterator[tuple[str, str, dict[str, Entry]]]:
 
 
 def _tails() -> Iterator[tuple[str, str, dict[str, Entry]]]:
-    problems = {"min CVaR": "least CVaR", "min CVaR, RMSE limited": "least CVaR, tracking error limited"}
+    problems = {"min CVaR": "least CVaR", "min CVaR, RMSE limited": "least CVaR, tracking RMSE limited"}
     for problem, words in problems.items():
         for case in _read("tails")["cases"]:
             rows = {row["who"]: row for row in case["rows"] if row["problem"] == problem and row.get("ms")}

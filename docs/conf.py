@@ -24,7 +24,8 @@ extensions = [
     "sphinx_gallery.gen_gallery",
     "mathml",  # docs/_ext: formulas without scripts from elsewhere
 ]
-exclude_patterns = ["_build", "gallery"]
+# Of the gallery, no times: they are of one machine, and their tables ask other hosts for scripts.
+exclude_patterns = ["_build", "gallery", "sg_execution_times.rst", "generated/gallery/sg_execution_times.rst"]
 templates_path = ["_templates"]
 # `name` in single backticks links to the object where there is one.
 default_role = "py:obj"

@@ -71,7 +71,7 @@ class TransactionCost(Cost):
     impact : float, array-like, dict or Series, default=0.0
         Coefficient of the market impact.
     exponent : {1.5, 2.0}, default=1.5
-        Power by which the impact grows: 3/2 is the square-root law of prices [1]_.
+        Power by which the impact grows: 3/2 is the square-root law of market impact [1]_.
     holding_period : float, default=1.0
         Number of periods for which the trade is held.
 
@@ -83,7 +83,7 @@ class TransactionCost(Cost):
 
     References
     ----------
-    .. [1] Almgren, Thum, Hauptmann & Li (2005), Direct estimation of equity market impact, Risk 18.
+    .. [1] Grinold & Kahn (2000), Active Portfolio Management, chapter 16.
 
     Examples
     --------

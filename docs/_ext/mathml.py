@@ -22,6 +22,9 @@ def converted(source: str, node: nodes.Node, *, as_block: bool) -> str:
     known = re.sub(r"\\([bB]igg?)\s*(?=[(\[])", r"\\\1l", source)
     known = re.sub(r"\\([bB]igg?)\s*(?=[)\]])", r"\\\1r", known)
     known = re.sub(r"\\(text|display)style\b", "", known)
+    # Bars are brackets, rather than operators with space around them.
+    known = re.sub(r"(?<!\\)\|([^|]+?)(?<!\\)\|", r"\\lvert \1\\rvert ", known)
+    known = known.replace(r"\lvert", r"\left|").replace(r"\rvert", r"\right|")
     # It reads the digits of \frac12 as one number.
     known = re.sub(r"\\([td]?frac)\s*(\w)\s*(\w)", r"\\\1{\2}{\3}", known)
     try:

@@ -48,7 +48,8 @@ print(f"with the true covariance: {least:.2f} % a year")
 
 # %%
 # Dashed lines are promises, solid ones the truth; the grey line is what the true covariance would reach. The sample
-# promises too much with few days, and keeps too little; structure, or shrinking, is worth as much as years of data.
+# promises too much with few days, and keeps too little. Five factors on 90 days keep what the sample keeps on 500; to
+# shrink is a part of that way.
 
 figure, axes = plt.subplots(1, 3, sharex=True, sharey=True, layout="constrained", figsize=(7.2, 4))
 shown = {"sample": "#D55E00", "Ledoit-Wolf": "#0072B2", "five factors": "#009E73"}

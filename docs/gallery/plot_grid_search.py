@@ -42,7 +42,7 @@ print(
 
 # %%
 # Each dot is a quarter. Shrinking the covariance does not matter where 252 days meet 20 stocks, and two factors are too
-# few for all of them. That the quarters differ more than the choices is the lesson of the dots.
+# few for all of them. That the quarters differ more than the covariances is the lesson of the dots.
 
 ax = plt.subplots(layout="constrained")[1]
 styles = zip(covariances, ["#0072B2", "#E69F00", "#009E73"], ["-", "--", ":"], strict=True)

@@ -42,7 +42,7 @@ for name, constraints in limits.items():
 # From the index upwards
 # ----------------------
 # The dashed line is what could be reached if nobody asked for the tracking error at all. The line of least tracking
-# error starts at the index and never comes nearer to the dashed one; with a limit on beta, it does.
+# error starts at the index and comes nearer to the dashed one but slowly; with a limit on beta, much sooner.
 
 tracker = MinTrackingError(StandardDeviation(), **setting)
 curves = {

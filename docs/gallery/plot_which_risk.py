@@ -41,8 +41,8 @@ print(tables["2014 to 2019, fitted"].round(2).to_string())
 
 # %%
 # In sample each is the best by its own measure (1.00), of course. Drawdowns are another matter than the others: they
-# look at the order of days. The portfolio for the worst day rests on a single day, and it shows on days that were not
-# seen.
+# look at the order of days. The portfolio for the worst day rests on some twenty days alone, and it shows on days that
+# were not seen.
 
 
 def heat(ax, table, title):

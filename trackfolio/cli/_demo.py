@@ -12,7 +12,7 @@ _MAX_WEIGHT = 0.1
 _MEASURES = ["tracking RMSE", "tracking error", "tracking difference", "beta"]
 
 
-@click.command()
+@click.command(short_help="Track the S&P 500 with twenty stocks, on embedded prices.")
 @click.option("--report", type=FILE, metavar="FILE", help="Write a tear sheet of 2020 to 2022 in HTML.")
 @click.option("--force", is_flag=True, help="Overwrite a file that exists.")
 @common_options

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from trackfolio._html import HELD
+from trackfolio._portfolio_html import held_assets
 from trackfolio.cli._errors import INTERRUPTED, STOPPED
 from trackfolio.cli._options import Output
 from trackfolio.cli._speech import counted, say
@@ -12,7 +12,7 @@ from trackfolio.cli._speech import counted, say
 
 def say_portfolio(portfolio: Any, what: str) -> None:
     """Names held and tracking RMSE."""
-    held = int((portfolio.weights.abs() > HELD).sum())
+    held = held_assets(portfolio.weights.to_numpy())
     a_year = ""
     if portfolio.periods_per_year is not None:
         a_year = f" ({portfolio.tracking_rmse(annualised=True):.2%} a year)"
@@ -35,7 +35,7 @@ def say_proof(solution: Any, risk: str) -> None:
     elif solution.status == "optimal":
         claims = {"bound": "Proven", "residuals": "Proven up to its residuals", "reported": "By the solver's word"}
         say(
-            f"{claims[solution.certificate.kind]}: no portfolio within the limits has less {risk} than {bound} "
+            f"{claims[solution.certificate.kind]}: no portfolio within the limits has a lower {risk} than {bound} "
             f"(found {value}, gap {gap:.1e}; {effort})."
         )
 

@@ -8,7 +8,7 @@ from trackfolio.cli._places import check_places, format_of
 from trackfolio.cli._speech import say
 
 
-@click.command()
+@click.command(short_help="Find the least risk at each distance from the index.")
 @source_options
 @limit_options
 @click.option(

@@ -15,7 +15,7 @@ from trackfolio.cli._places import check_places, format_of
 from trackfolio.cli._speech import say
 
 
-@click.command()
+@click.command(short_help="Find the weights that follow an index most closely.")
 @source_options
 @limit_options
 @output_options

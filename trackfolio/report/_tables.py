@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 
 from trackfolio._html import clipped, minus
-from trackfolio._paths import growth
 from trackfolio._portfolio_html import day_text, held_assets
 from trackfolio._portfolio_summary import ANNUALISED, OVERALL, PER_PERIOD, RATIOS, main_column
+from trackfolio.metrics import tracking_difference
 from trackfolio.model_selection import Backtest
 from trackfolio.portfolio import Portfolio
 from trackfolio.report._page import table
@@ -46,7 +46,8 @@ def headline(subject: Portfolio | Backtest, portfolio: Portfolio) -> str:
         tiles.append(_tile(label, _number(label, row[main]), f"{_when(main)}{' · ' if small else ''}{small}"))
     if isinstance(subject, Backtest):
         later, paid = subject.later_trades, subject.costs.sum()
-        tiles.append(_tile("turnover, one-way", f"{later['turnover']:.1%}", f"a trade, {len(subject.turnover)} trades"))
+        n, first = len(subject.turnover), " after the first" if len(subject._later) < len(subject.turnover) else ""
+        tiles.append(_tile("turnover, one-way", f"{later['turnover']:.1%}", f"a trade{first}, {n} trades"))
         tiles.append(_tile("costs of trading", f"{paid:.2%}", "of the value, all trades"))
     return f'<dl class="tiles">{"".join(tiles)}</dl>\n'
 
@@ -99,7 +100,7 @@ def active_returns_by_month(portfolio: Portfolio) -> str:
 
 
 def _difference(pairs: pd.DataFrame) -> float:
-    return growth(pairs["p"].to_numpy()) - growth(pairs["b"].to_numpy())
+    return tracking_difference(pairs["b"], pairs["p"])
 
 
 def holdings(portfolio: Portfolio) -> str:
