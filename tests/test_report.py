@@ -12,6 +12,7 @@ from trackfolio import MeanRisk, MinTrackingError, Portfolio
 from trackfolio.constraints import MaxTurnover
 from trackfolio.datasets import load_sp500
 from trackfolio.model_selection import WalkForward, backtest
+from trackfolio.objectives import MaxReturn
 from trackfolio.report import report
 
 X, y = load_sp500(start="2019-06-01", return_X_y=True)
@@ -133,6 +134,17 @@ def test_what_a_limit_costs_is_what_a_refit_gains(model, tmp_path):
     assert float(said) == pytest.approx(1e4 * 0.01 * slope, rel=0.02, abs=0.006)
     assert f"lower bound {model.solution_.lower_bound:.8g}" in page.text
     assert "MinTrackingError(" in page.text
+
+
+def test_limits_of_an_aim_that_is_raised_are_said_to_add_to_it(tmp_path):
+    def fitted(limit):
+        return MeanRisk(objective=MaxReturn(), max_tracking_error=limit).fit(X, y)
+
+    model, step = fitted(0.004), 1e-7
+    page = written(model.predict(X).relative_to(y), tmp_path, estimator=model)
+    [said] = re.findall(r"One basis point more of tracking RMSE would add ([\d.]+) bp to the mean return", page.text)
+    slope = (fitted(0.004).solution_.objective - fitted(0.004 + step).solution_.objective) / step
+    assert float(said) == pytest.approx(slope, rel=0.02, abs=0.006)
 
 
 def test_active_weights_are_there_where_the_benchmark_has_weights(model, tmp_path):

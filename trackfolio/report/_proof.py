@@ -8,6 +8,8 @@ import numpy as np
 _MOST = 12
 # Multipliers below this share of the largest are what rounding leaves.
 _NOTHING = 1e-6
+_OF_ACTIVE = {"RootMeanSquare": "tracking RMSE", "StandardDeviation": "tracking error"}
+_RAISED = {"MaxReturn": "mean return", "MaxUtility": "utility", "MaxRatio": "ratio"}
 _BOUNDS = {"max_weights": "cap", "min_weights": "floor", "min_position": "least position"}
 
 
@@ -54,18 +56,26 @@ def _sentences(estimator: Any, solution: Any) -> list[tuple[float, str]]:
                 step, whose = 1e-4, "one basis point more of tracking RMSE"
             else:
                 step, whose = 0.01, f"to loosen {limit}{f' ({i + 1})' if len(prices) > 1 else ''} by 0.01"
-            text = f"{whose} would take {_amount(step * price, what)} off the {what}."
+            gain = _amount(step * price, what)
+            gained = f"add {gain} to" if what in _RAISED.values() else f"take {gain} off"
+            text = f"{whose} would {gained} the {what}."
             found.append((step * price, escape(text[0].upper() + text[1:])))
     return found
 
 
 def _objective(estimator: Any) -> str:
+    """What is minimised, or what is raised."""
+    objective = type(getattr(estimator, "objective", None)).__name__
+    if objective in _RAISED:
+        return _RAISED[objective]
     risk = estimator._measured_risk
-    return f"{'active ' if estimator._risk_is_active else ''}{type(risk).__name__}"
+    if not estimator._risk_is_active:
+        return str(risk.label)
+    return _OF_ACTIVE.get(type(risk).__name__, f"{risk.label} of the active return")
 
 
 def _amount(gain: float, what: str) -> str:
-    if "Variance" in what:
+    if "variance" in what or what in ("utility", "ratio"):
         return f"{gain:.2e}"
     return f"{1e4 * gain:.2f} bp" if 1e4 * gain >= 0.005 else f"{1e4 * gain:.1e} bp"
 
