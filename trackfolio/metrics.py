@@ -16,8 +16,11 @@ or a `Portfolio`. So every measure of returns goes into :func:`sklearn.metrics.m
 names.
 """
 
+import contextlib
 import math
 import warnings
+from collections.abc import Iterator
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -45,6 +48,8 @@ __all__ = [
     "tracking_rmse",
     "turnover",
 ]
+
+_nan_says_it: ContextVar[bool] = ContextVar("_nan_says_it", default=False)
 
 
 def tracking_rmse(
@@ -372,10 +377,21 @@ def return_ratio(returns: Array, risk: float, risk_free_rate: float) -> float:
     return (float(np.mean(returns)) - risk_free_rate) / risk
 
 
+@contextlib.contextmanager
+def nan_says_it() -> Iterator[None]:
+    """Within it, measures that are not defined are nan without a warning; a filter would be that of all threads."""
+    token = _nan_says_it.set(True)
+    try:
+        yield
+    finally:
+        _nan_says_it.reset(token)
+
+
 def _undefined(measure: str, why: str) -> float:
-    warnings.warn(
-        f"The {measure} is not defined: {why}. It is set to nan.",
-        UndefinedMetricWarning,
-        stacklevel=3,
-    )
+    if not _nan_says_it.get():
+        warnings.warn(
+            f"The {measure} is not defined: {why}. It is set to nan.",
+            UndefinedMetricWarning,
+            stacklevel=3,
+        )
     return float("nan")

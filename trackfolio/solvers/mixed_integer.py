@@ -1,7 +1,6 @@
 """Limits on what is held or traded with any risk, through cvxpy: HiGHS where all is linear, else SCIP."""
 
 import importlib.util
-import warnings
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -108,17 +107,14 @@ class MixedInteger(Solver):
                 f"{'HiGHS' if name == 'SCIPY' else name} cannot take {_curved(problem)} with limits on what is held or "
                 f"traded ({error}). Use another risk, such as CVaR or Variance."
             ) from error
-        with warnings.catch_warnings():
-            # So cvxpy calls what a time limit ended; `stopped_by` and the gap say it.
-            warnings.filterwarnings("ignore", "Solution may be inaccurate", UserWarning)
-            try:
-                raw = chain.solve_via_data(form.program, data, solver_opts=self._options(name))
-                answer = _READERS[name](raw, float(inverse[-1].get("offset", 0.0)))
-                if answer.is_infeasible:
-                    raise InfeasibleError("no weights satisfy all limits at once")  # `solve` says which
-                form.program.unpack_results(raw, chain, inverse)
-            except cp.SolverError as error:
-                raise SolverFailure(f"{name} found no portfolio within {self.time_limit} s ({error})") from error
+        try:
+            raw = chain.solve_via_data(form.program, data, solver_opts=self._options(name))
+        except cp.SolverError as error:
+            raise SolverFailure(f"{name} found no portfolio within {self.time_limit} s ({error})") from error
+        answer = _READERS[name](raw, float(inverse[-1].get("offset", 0.0)))
+        if answer.is_infeasible:
+            raise InfeasibleError("no weights satisfy all limits at once")  # `solve` says which
+        form.take(raw, chain, inverse)
         if not form.has_weights:
             raise SolverFailure(f"{name} found no portfolio within {self.time_limit} s; give it more time_limit")
         return answer
