@@ -9,12 +9,14 @@
         │   ├── UnboundedError           the objective has no smallest value (also a ValueError)
         │   └── SolverFailure            every solver that was tried gave up (also a RuntimeError)
         └── UnsupportedProblemError      the chosen solver cannot take a term (also a ValueError)
+            └── MissingSolverError       it needs a package that is not installed (also an ImportError)
 
     UserWarning
     └── TrackfolioWarning
         ├── PricesWarning                the input looks like prices, not returns
         ├── SolverFallbackWarning        a solver gave up and another one took over
         └── AccuracyWarning              the proven gap is larger than the tolerance asked for
+            └── SearchStoppedWarning     since a limit on time, nodes or memory, or an interrupt, ended the search
 
 Wrong shapes, unknown names, values out of range and the like are plain `ValueError` and `TypeError`, as everywhere in
 scikit-learn.
@@ -23,8 +25,10 @@ scikit-learn.
 __all__ = [
     "AccuracyWarning",
     "InfeasibleError",
+    "MissingSolverError",
     "OptimizationError",
     "PricesWarning",
+    "SearchStoppedWarning",
     "SolverFailure",
     "SolverFallbackWarning",
     "TrackfolioError",
@@ -58,6 +62,10 @@ class UnsupportedProblemError(TrackfolioError, ValueError):
     """The chosen solver needs something of a term that the term does not offer."""
 
 
+class MissingSolverError(UnsupportedProblemError, ImportError):
+    """The problem needs a solver that is not installed; the message says how to get it."""
+
+
 class TrackfolioWarning(UserWarning):
     """Base of all warnings that only trackfolio gives."""
 
@@ -72,3 +80,7 @@ class SolverFallbackWarning(TrackfolioWarning):
 
 class AccuracyWarning(TrackfolioWarning):
     """The solution is usable, but its proven gap is larger than the tolerance."""
+
+
+class SearchStoppedWarning(AccuracyWarning):
+    """A search over what is held ended before it had a proof; the gap says how good the weights are at least."""

@@ -10,10 +10,16 @@ import numpy as np
 from trackfolio._cone_form import ConeForm, cone_form
 from trackfolio._constraint import KINDS
 from trackfolio._validation import Array
-from trackfolio.exceptions import InfeasibleError, SolverFailure, UnboundedError, UnsupportedProblemError
+from trackfolio.exceptions import (
+    InfeasibleError,
+    MissingSolverError,
+    SolverFailure,
+    UnboundedError,
+    UnsupportedProblemError,
+)
 from trackfolio.problem import Problem
 from trackfolio.solution import Solution
-from trackfolio.solvers._base import Solver
+from trackfolio.solvers._base import Solver, calling
 
 
 def _within(tolerance: float) -> dict[str, Any]:
@@ -118,12 +124,18 @@ class Conic(Solver):
         except cp.SolverError as error:
             raise UnsupportedProblemError(f"cvxpy cannot bring a term to a form for Clarabel: {error}") from error
         options = (_usual(data["dims"]) if tolerances is None else tolerances) | given
-        raw = chain.solve_via_data(form.program, data, warm_start=False, verbose=False, solver_opts=options)
+        with calling("Clarabel"):
+            raw = chain.solve_via_data(form.program, data, warm_start=False, verbose=False, solver_opts=options)
         return form.take(_accepted(raw), chain, inverse), (np.array(raw.x), np.array(raw.z))
 
     def _solve_by_cvxpy(self, form: ConeForm) -> int:
         import cvxpy as cp
 
+        if self.solver not in cp.installed_solvers():
+            raise MissingSolverError(
+                f"The solver {self.solver!r} is not installed, or cvxpy does not know it. Installed are "
+                f"{', '.join(cp.installed_solvers())}; without solver=, trackfolio chooses one of its own."
+            )
         try:
             form.program.solve(solver=self.solver, **(self.options or {}))
         except cp.SolverError as error:
