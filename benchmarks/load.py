@@ -1,7 +1,7 @@
 """Many fits at once, and one after the other for long: `make load` writes docs/benchmark_load.md.
 
-Fits of all solvers, in two threads and in two processes at once, against the same fits one by one; and the memory of one
-process over thousands of them.
+Fits of all solvers, in two threads and in two processes at once, against the same fits one by one; and the memory of
+one process over thousands of them.
 """
 
 import gc
