@@ -228,6 +228,7 @@ def test_a_solver_that_there_is_not():
         MeanRisk(TAIL, cardinality=2, solver=MixedInteger("GUROBI")).fit(SIX)
 
 
+@pytest.mark.filterwarnings("ignore::trackfolio.exceptions.SearchStoppedWarning")
 def test_the_time_limit_ends_the_search_with_a_gap():
     many = simulate(40, 500, seed=3)[0]
     with pytest.raises(SolverFailure, match="give it more time_limit"):

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from trackfolio._functions import Limit, RiskOf, Written
 from trackfolio._position import CvxpyWeights
 from trackfolio._validation import Array
+from trackfolio.exceptions import SolverFailure
 from trackfolio.problem import Problem
 
 Mask = npt.NDArray[np.bool_]
@@ -52,6 +53,20 @@ class ConeForm:
 
         data: tuple[dict[str, Any], Any, Any] = self.program.get_problem_data(cp.CLARABEL, solver_opts=options or {})
         return data
+
+    def take(self, raw: Any, chain: Any, inverse: Any) -> int:
+        """Bring a solver's answer back into the program; how many iterations it took.
+
+        Like `cvxpy.Problem.unpack_results`, without its warning of inaccuracy: certificates say more, and filters of
+        warnings belong to all threads at once.
+        """
+        import cvxpy as cp
+
+        solution = chain.invert(raw, inverse)
+        if solution.status in cp.settings.ERROR:
+            raise SolverFailure(f"{chain.solver.name()} gave up with status {solution.status!r}")
+        self.program.unpack(solution)
+        return int(solution.attr.get(cp.settings.NUM_ITERS) or 0)
 
     def pulls(self, per_unit: float) -> dict[str, list[Array | None]]:
         """Subgradients of functions, times their coefficients, by name: minus the multipliers of their links."""

@@ -1,7 +1,6 @@
 """The table of a portfolio's measures."""
 
 import inspect
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -9,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.exceptions import UndefinedMetricWarning
 
 import trackfolio.risks as risks
+from trackfolio._metric_input import nan_says_it
 from trackfolio.risks import Risk
 
 
@@ -75,9 +74,7 @@ def summary_table(portfolio: Any) -> pd.DataFrame:
     rows += _RELATIVE if portfolio.benchmark is not None else ()
     rows += _BY_WEIGHTS if portfolio.benchmark_weights is not None else ()
     rows[len(_OWN) : len(_OWN)] = _of_risks()
-    with warnings.catch_warnings():
-        # What is not defined shows as nan.
-        warnings.simplefilter("ignore", UndefinedMetricWarning)
+    with nan_says_it():
         values = [[_value(portfolio, row, column) for column in COLUMNS] for row in rows]
     index = pd.Index([row.label for row in rows], name="measure")
     return pd.DataFrame(values, index=index, columns=list(COLUMNS), dtype=np.float64)

@@ -267,7 +267,7 @@ def _residuals(problem: Problem, solution: Solution) -> tuple[float, dict[str, f
     form = cone_form(problem)
     form.set_weights(problem, solution.weights)
     broken = [float(np.max(part.violation())) / problem.unit for parts in form.others.values() for part in parts]
-    if solution.cone_point is None:
+    if solution.cone_point is None or not all(np.isfinite(part).all() for part in solution.cone_point):
         return -np.inf, {"primal": max(broken, default=0.0), "stationarity": np.inf, "complementarity": np.inf}
     data, _, inverse = form.canonical()
     x, z = solution.cone_point

@@ -9,12 +9,14 @@
         │   ├── UnboundedError           the objective has no smallest value (also a ValueError)
         │   └── SolverFailure            every solver that was tried gave up (also a RuntimeError)
         └── UnsupportedProblemError      the chosen solver cannot take a term (also a ValueError)
+            └── MissingSolverError       it needs a package that is not installed (also an ImportError)
 
     UserWarning
     └── TrackfolioWarning
         ├── PricesWarning                the input looks like prices, not returns
         ├── SolverFallbackWarning        a solver gave up and another one took over
         └── AccuracyWarning              the proven gap is larger than the tolerance asked for
+            └── SearchStoppedWarning     since a limit on time, nodes or memory, or an interrupt, ended the search
 
 Wrong shapes, unknown names, values out of range and the like are plain `ValueError` and `TypeError`, as everywhere in
 scikit-learn.
@@ -23,8 +25,10 @@ scikit-learn.
 __all__ = [
     "AccuracyWarning",
     "InfeasibleError",
+    "MissingSolverError",
     "OptimizationError",
     "PricesWarning",
+    "SearchStoppedWarning",
     "SolverFailure",
     "SolverFallbackWarning",
     "TrackfolioError",
@@ -129,6 +133,22 @@ class UnsupportedProblemError(TrackfolioError, ValueError):
     """
 
 
+class MissingSolverError(UnsupportedProblemError, ImportError):
+    """The problem needs a solver that is not installed; the message says how to get it.
+
+    Examples
+    --------
+    >>> from trackfolio import MinTrackingError
+    >>> from trackfolio.datasets import load_sp500
+    >>> from trackfolio.solvers import Conic
+    >>> X, y = load_sp500(start="2022-01-01", return_X_y=True)
+    >>> MinTrackingError(solver=Conic("NOPE")).fit(X, y)
+    Traceback (most recent call last):
+        ...
+    trackfolio.exceptions.MissingSolverError: The solver 'NOPE' is not installed, or cvxpy does not know it...
+    """
+
+
 class TrackfolioWarning(UserWarning):
     """Base of all warnings that only trackfolio gives.
 
@@ -197,4 +217,22 @@ class AccuracyWarning(TrackfolioWarning):
     ...     model = MinTrackingError(solver=Conic(tolerance=1e-20)).fit(X, y)
     >>> given[0].category.__name__, model.solution_.gap < 1e-8
     ('AccuracyWarning', True)
+    """
+
+
+class SearchStoppedWarning(AccuracyWarning):
+    """A search over what is held ended before it had a proof; the gap says how good the weights are at least.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from trackfolio import MinTrackingError
+    >>> from trackfolio.datasets import load_sp500
+    >>> from trackfolio.solvers import Sparse
+    >>> X, y = load_sp500(start="2022-01-01", return_X_y=True)
+    >>> with warnings.catch_warnings(record=True) as given:
+    ...     warnings.simplefilter("always")
+    ...     model = MinTrackingError(cardinality=10, solver=Sparse(time_limit=0)).fit(X, y)
+    >>> given[0].category.__name__, model.solution_.stopped_by
+    ('SearchStoppedWarning', 'time')
     """

@@ -13,18 +13,15 @@ and ``m`` periods a year:
 """
 
 import math
-import warnings
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.exceptions import UndefinedMetricWarning
-from sklearn.utils import check_array, check_consistent_length
 
 from trackfolio._frequency import check_periods_per_year
+from trackfolio._metric_input import active_returns, undefined
 from trackfolio._moments import centred, is_noise, slope_on
 from trackfolio._paths import growth
-from trackfolio._validation import Array, check_same_index
+from trackfolio._validation import Array
 from trackfolio._weight_measures import active_share, ex_ante_tracking_error, turnover
 from trackfolio.risks import RootMeanSquare, StandardDeviation
 
@@ -84,7 +81,7 @@ def tracking_rmse(
     >>> tracking_rmse([0.01, 0.02, 0.00, 0.01], [0.04, -0.02, 0.00, 0.01])
     0.025
     """
-    active, _, _, s = _active(y_true, y_pred, sample_weight)
+    active, _, _, s = active_returns(y_true, y_pred, sample_weight)
     return RootMeanSquare().value(active, s) * math.sqrt(_periods(periods_per_year))
 
 
@@ -126,7 +123,7 @@ def tracking_error(
     >>> round(tracking_error([0.01, 0.01, 0.01], [0.02, 0.03, 0.04]), 12)
     0.01
     """
-    active, _, _, s = _active(y_true, y_pred, sample_weight)
+    active, _, _, s = active_returns(y_true, y_pred, sample_weight)
     return StandardDeviation().value(active, s) * math.sqrt(_periods(periods_per_year))
 
 
@@ -157,7 +154,7 @@ def mean_active_return(
     >>> round(mean_active_return([0.01, 0.02], [0.02, 0.02], periods_per_year=12), 12)
     0.06
     """
-    active, _, _, s = _active(y_true, y_pred, sample_weight)
+    active, _, _, s = active_returns(y_true, y_pred, sample_weight)
     return float(np.average(active, weights=s)) * _periods(periods_per_year)
 
 
@@ -195,13 +192,13 @@ def tracking_difference(
     >>> round(tracking_difference([0.10, 0.10], [0.20, 0.00]), 12)
     -0.01
     """
-    _, benchmark, portfolio, s = _active(y_true, y_pred, sample_weight)
+    _, benchmark, portfolio, s = active_returns(y_true, y_pred, sample_weight)
     if periods_per_year is None:
         return growth(portfolio, s) - growth(benchmark, s)
     years = (len(portfolio) if s is None else float(s.sum())) / _periods(periods_per_year)
     wealth = (growth(portfolio, s), growth(benchmark, s))
     if not min(wealth) >= 0:
-        return _undefined("tracking difference a year", "a compounded return is below -100 %")
+        return undefined("tracking difference a year", "a compounded return is below -100 %")
     return float(wealth[0] ** (1 / years) - wealth[1] ** (1 / years))
 
 
@@ -243,10 +240,10 @@ def information_ratio(
     >>> round(information_ratio([0.01, 0.01, 0.01], [0.02, 0.03, 0.04]), 12)
     2.0
     """
-    active, benchmark, portfolio, s = _active(y_true, y_pred, sample_weight)
+    active, benchmark, portfolio, s = active_returns(y_true, y_pred, sample_weight)
     deviation = StandardDeviation().value(active, s)
     if is_noise(deviation, benchmark, portfolio):
-        return _undefined("information ratio", "the active return is constant")
+        return undefined("information ratio", "the active return is constant")
     return float(np.average(active, weights=s)) / deviation * math.sqrt(_periods(periods_per_year))
 
 
@@ -269,9 +266,9 @@ def beta(y_true: npt.ArrayLike, y_pred: npt.ArrayLike, *, sample_weight: npt.Arr
     >>> round(beta([0.01, 0.02, 0.03], [0.03, 0.05, 0.07]), 12)
     2.0
     """
-    _, benchmark, portfolio, s = _active(y_true, y_pred, sample_weight)
+    _, benchmark, portfolio, s = active_returns(y_true, y_pred, sample_weight)
     slope = slope_on(benchmark, portfolio, s)
-    return _undefined("beta", "the benchmark's return is constant") if slope is None else float(slope)
+    return undefined("beta", "the benchmark's return is constant") if slope is None else float(slope)
 
 
 def alpha(
@@ -308,10 +305,10 @@ def alpha(
     >>> round(alpha([0.01, 0.02, 0.03], [0.03, 0.05, 0.07]), 12)
     0.01
     """
-    _, benchmark, portfolio, s = _active(y_true, y_pred, sample_weight)
+    _, benchmark, portfolio, s = active_returns(y_true, y_pred, sample_weight)
     slope = slope_on(benchmark, portfolio, s)
     if slope is None:
-        return _undefined("alpha", "the benchmark's return is constant")
+        return undefined("alpha", "the benchmark's return is constant")
     intercept = np.average(portfolio, weights=s) - slope * np.average(benchmark, weights=s)
     return float(intercept) * _periods(periods_per_year)
 
@@ -340,44 +337,14 @@ def squared_correlation(
     >>> round(squared_correlation([0.01, 0.02, 0.03], [0.03, 0.05, 0.07]), 12)
     1.0
     """
-    _, benchmark, portfolio, s = _active(y_true, y_pred, sample_weight)
+    _, benchmark, portfolio, s = active_returns(y_true, y_pred, sample_weight)
     b, p = centred(benchmark, s), centred(portfolio, s)
     variance = [float(np.average(c * c, weights=s)) for c in (b, p)]
     if is_noise(math.sqrt(variance[0]), benchmark) or is_noise(math.sqrt(variance[1]), portfolio):
-        return _undefined("squared correlation", "a return is constant")
+        return undefined("squared correlation", "a return is constant")
     # One root at a time: the product of two variances of tiny returns would underflow.
     correlation = np.average(b * p, weights=s) / math.sqrt(variance[0]) / math.sqrt(variance[1])
     return min(float(correlation) ** 2, 1.0)
-
-
-def _active(
-    y_true: npt.ArrayLike, y_pred: npt.ArrayLike, sample_weight: npt.ArrayLike | None
-) -> tuple[Array, Array, Array, Array | None]:
-    """Validate; active return, return of the benchmark, of the portfolio, and sample weights."""
-    check_same_index(_dated(y_true), _dated(y_pred), "y_true", "y_pred")
-    check_consistent_length(y_true, y_pred, sample_weight)
-    benchmark, portfolio = _series(y_true, "y_true"), _series(y_pred, "y_pred")
-    s = None if sample_weight is None else _series(sample_weight, "sample_weight")
-    if s is not None and (s.min() < 0 or s.sum() == 0):
-        raise ValueError(
-            "sample_weight must be 0 or more, and not all 0: they are repetitions of the periods; "
-            f"the least is {s.min():g}, the sum {s.sum():g}."
-        )
-    return portfolio - benchmark, benchmark, portfolio, s
-
-
-def _series(values: npt.ArrayLike, what: str) -> Array:
-    array: Array = check_array(values, ensure_2d=False, dtype=np.float64, input_name=what)
-    if array.ndim != 1:
-        raise ValueError(
-            f"{what} must be one series of shape (n_periods,), got shape {array.shape}: pass one column at a time."
-        )
-    return array
-
-
-def _dated(values: Any) -> Any:
-    """Object that carries the dates: the returns of a Portfolio, or the values themselves."""
-    return values if getattr(values, "dates", None) is None else values.returns
 
 
 def _periods(periods_per_year: float | None) -> float:
@@ -387,14 +354,5 @@ def _periods(periods_per_year: float | None) -> float:
 def return_ratio(returns: Array, risk: float, risk_free_rate: float) -> float:
     """Mean return above the risk-free rate per unit of a risk; nan (and a warning) where the risk is 0."""
     if is_noise(abs(risk), returns):
-        return _undefined("ratio", "the risk is 0")
+        return undefined("ratio", "the risk is 0")
     return (float(np.mean(returns)) - risk_free_rate) / risk
-
-
-def _undefined(measure: str, why: str) -> float:
-    warnings.warn(
-        f"The {measure} is not defined: {why}. It is set to nan.",
-        UndefinedMetricWarning,
-        stacklevel=3,
-    )
-    return float("nan")

@@ -19,6 +19,8 @@ from trackfolio.cli._speech import say
 from trackfolio.cli._tables import NEEDS_PYARROW
 from trackfolio.cli._text import check_numbers, decoded, name_table, text_table
 
+_HINT = "give --max-size if the memory is enough (about four times the size), or fewer dates and columns"
+
 
 @dataclasses.dataclass(frozen=True)
 class Table:
@@ -43,7 +45,7 @@ def read_table(name: str, source: Source, exclude: tuple[str, ...] = ()) -> Tabl
     where = "standard input" if name == STDOUT else name
     data = _bytes(name, where, source.max_size)
     if data[:4] == b"PAR1":
-        frame, lines, unit = _parquet(data, where), None, "row"
+        frame, lines, unit = _parquet(data, where, source.max_size), None, "row"
         texts = frame.iloc[:, 0]
     else:
         frame, lines = text_table(decoded(data, where), where, source.sep, source.decimal)
@@ -68,7 +70,7 @@ def read_names(name: str, what: str, source: Source) -> list[tuple[str, str]]:
     """Pairs of an asset's name and something of it, from a file of two columns (or more, by their names)."""
     data = _bytes(name, name, source.max_size)
     if data[:4] == b"PAR1":
-        frame = _parquet(data, name)
+        frame = _parquet(data, name, source.max_size)
         # An index of numbers is that of the rows; names come first otherwise.
         header, rows = [str(c) for c in frame.columns], frame.astype("str").to_numpy().tolist()
     else:
@@ -100,16 +102,15 @@ def closest(name: str, known: Iterable[str]) -> str:
 
 def _bytes(name: str, where: str, most: int) -> bytes:
     """All of a file that is not too large."""
-    hint = "give --max-size if the memory is enough (about four times the size), or fewer dates and columns"
     if name == STDOUT:
         data: bytes = sys.stdin.buffer.read(most + 1)
     else:
         size = Path(name).stat().st_size
         if size > most:
-            raise InputError(f"{where} has {_size(size)}, the limit is {_size(most)}: {hint}.")
+            raise InputError(f"{where} has {_size(size)}, the limit is {_size(most)}: {_HINT}.")
         data = Path(name).read_bytes()
     if len(data) > most:
-        raise InputError(f"{where} has more than {_size(most)}: {hint}.")
+        raise InputError(f"{where} has more than {_size(most)}: {_HINT}.")
     if not data:
         raise InputError(f"{where} is empty.")
     return data
@@ -122,9 +123,20 @@ def _size(size: int) -> str:
     return f"{size} bytes"
 
 
-def _parquet(data: bytes, where: str) -> pd.DataFrame:
+def _parquet(data: bytes, where: str, most: int) -> pd.DataFrame:
     try:
+        from pyarrow.parquet import ParquetFile
+
+        shape = ParquetFile(io.BytesIO(data)).metadata
+        # A number repeated takes no room in the file, but eight bytes in memory.
+        if 8 * shape.num_rows * shape.num_columns > most:
+            raise InputError(
+                f"{where} has {shape.num_rows} rows and {shape.num_columns} columns, in memory "
+                f"{_size(8 * shape.num_rows * shape.num_columns)}; the limit is {_size(most)}: {_HINT}."
+            )
         frame = pd.read_parquet(io.BytesIO(data))
+    except InputError:
+        raise
     except ImportError as error:
         raise InputError(NEEDS_PYARROW) from error
     except Exception as error:  # pyarrow's own errors, which are not known without it

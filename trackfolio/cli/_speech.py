@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from trackfolio.cli._errors import in_words_of_options
+from trackfolio.exceptions import SearchStoppedWarning
 
 _MOST_NAMED = 20
 
@@ -47,6 +48,7 @@ def one_line_warnings() -> Iterator[None]:
     """Show each warning as one line, without the line of code that Python would add."""
     with warnings.catch_warnings():
         warnings.showwarning = _show
+        warnings.simplefilter("ignore", SearchStoppedWarning)  # what was found says so itself
         yield
 
 

@@ -14,6 +14,7 @@ from trackfolio.exceptions import (
     AccuracyWarning,
     InfeasibleError,
     OptimizationError,
+    SearchStoppedWarning,
     SolverFailure,
     SolverFallbackWarning,
     UnsupportedProblemError,
@@ -35,6 +36,9 @@ __all__ = ["REGISTRY", "Conic", "DenseQP", "InteriorPoint", "MixedInteger", "Sol
 
 #: The fastest first; the first whose needs the terms meet is taken, of those that are not slow for the problem.
 REGISTRY: tuple[type[Solver], ...] = (DenseQP, InteriorPoint, Conic, Sparse, MixedInteger)
+
+# What ends a search, by `Solution.stopped_by`. A limit on nodes is no surprise: none is set unasked.
+_ENDS = {"time": "its time_limit", "memory": "the memory that its nodes may take", "interrupt": "an interrupt"}
 
 # Weights that break a limit by more than this are not returned, with or without a warning.
 _USABLE = 1e-6
@@ -209,11 +213,13 @@ def _certified(problem: Problem, solver: Solver) -> Solution:
 
 
 def _proven(problem: Problem, found: Solution, tolerance: float) -> Solution:
+    if not np.isfinite(found.weights).all():
+        raise SolverFailure("its weights are not finite")
     proof = certify(problem, found)
-    if proof.primal_violation > _USABLE:
+    if not proof.primal_violation <= _USABLE:
         raise SolverFailure(f"its weights break a limit by {proof.primal_violation:.1e}")
     residuals = [abs(r) for r in (proof.stationarity, proof.complementarity) if r is not None]
-    good = max(abs(proof.gap), proof.primal_violation, *residuals) <= tolerance
+    good = np.max([abs(proof.gap), proof.primal_violation, *residuals]) <= tolerance  # never where one is nan
     status = "optimal" if good else "stopped" if found.stopped_by else "inaccurate"
     return dataclasses.replace(found, certificate=proof, status=status)
 
@@ -228,6 +234,12 @@ def report(best: Solution, reasons: list[str]) -> None:
         warn(
             f"{best.solver} returned weights with {_shortfall(best)}, above its tolerance; see solution_.certificate.",
             AccuracyWarning,
+        )
+    elif best.stopped_by in _ENDS and best.status == "stopped":
+        warn(
+            f"{best.solver} was ended by {_ENDS[best.stopped_by]} before it had a proof: the best portfolio "
+            f"so far is returned, with a gap of {best.gap:.2g}. Give it more, or a larger tolerance.",
+            SearchStoppedWarning,
         )
     elif reasons:
         warn(f"{best.solver} took over: {'; '.join(reasons)}.", SolverFallbackWarning)

@@ -1,11 +1,12 @@
 """What all solvers share: the face, and the rule by which one is asked whether it can take a problem."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import ClassVar
 
 import numpy as np
 
+from trackfolio._interrupts import interrupt_within
 from trackfolio._terms import Term, offers
 from trackfolio.certificate import implied_bounds
 from trackfolio.exceptions import InfeasibleError, SolverFailure
@@ -130,3 +131,19 @@ def solutions(problem: Problem, solvers: Sequence[Solver]) -> Iterator[Solution]
         if not solver.lacking(problem):
             with suppress(InfeasibleError, SolverFailure):
                 yield solver.solve(problem)
+
+
+@contextmanager
+def calling(name: str) -> Iterator[None]:
+    """What a library raises while it solves is a SolverFailure, so that other solvers are tried.
+
+    Interrupts pass, and what tells of a wrong call or of the machine.
+    """
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit, GeneratorExit, TypeError, MemoryError):
+        raise
+    except BaseException as error:  # a panic of Rust is no Exception
+        if interrupt_within(error):
+            raise
+        raise SolverFailure(f"{name} raised {type(error).__name__}: {error}") from error

@@ -1,6 +1,5 @@
 """Any convex problem, through cvxpy."""
 
-import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
 from types import SimpleNamespace
@@ -11,10 +10,16 @@ import numpy as np
 from trackfolio._cone_form import ConeForm, cone_form
 from trackfolio._constraint import KINDS
 from trackfolio._validation import Array
-from trackfolio.exceptions import InfeasibleError, SolverFailure, UnboundedError, UnsupportedProblemError
+from trackfolio.exceptions import (
+    InfeasibleError,
+    MissingSolverError,
+    SolverFailure,
+    UnboundedError,
+    UnsupportedProblemError,
+)
 from trackfolio.problem import Problem
 from trackfolio.solution import Solution
-from trackfolio.solvers._base import Solver
+from trackfolio.solvers._base import Solver, calling
 
 
 def _within(tolerance: float) -> dict[str, Any]:
@@ -64,6 +69,11 @@ class Conic(Solver):
     .. [2] Goulart & Chen (2024), Clarabel: an interior-point solver for conic programs with quadratic objectives,
        arXiv:2405.12762.
 
+    Raises
+    ------
+    MissingSolverError
+        From `fit`, for a solver that is not installed.
+
     Examples
     --------
     >>> from trackfolio import MinTrackingError
@@ -100,14 +110,13 @@ class Conic(Solver):
 
     def _by_cvxpy(self, problem: Problem) -> Solution:
         form = cone_form(problem)
-        self._solve_by_cvxpy(form)
-        return self._read(problem, form, None)
+        return self._read(problem, form, self._solve_by_cvxpy(form), None)
 
     def _by_clarabel(self, problem: Problem, tolerances: dict[str, Any] | None) -> Solution:
         form = cone_form(problem)
-        return self._read(problem, form, self._solve_by_clarabel(form, tolerances))
+        return self._read(problem, form, *self._solve_by_clarabel(form, tolerances))
 
-    def _read(self, problem: Problem, form: ConeForm, point: tuple[Array, Array] | None) -> Solution:
+    def _read(self, problem: Problem, form: ConeForm, iterations: int, point: "_Point | None") -> Solution:
         status = form.program.status
         if status in ("infeasible", "infeasible_inaccurate"):
             raise InfeasibleError("no weights satisfy all limits at once")
@@ -115,9 +124,9 @@ class Conic(Solver):
             raise UnboundedError("The objective can be improved without end: bound the weights or add a limit.")
         if not form.has_weights:
             raise SolverFailure(f"{self.solver} ended with status {status!r}")
-        return self._solution(problem, form, point)
+        return self._solution(problem, form, iterations, point)
 
-    def _solve_by_clarabel(self, form: ConeForm, tolerances: dict[str, Any] | None) -> tuple[Array, Array]:
+    def _solve_by_clarabel(self, form: ConeForm, tolerances: dict[str, Any] | None) -> tuple[int, "_Point"]:
         # Step by step rather than program.solve(), to keep the point in cone form for the certificate.
         import cvxpy as cp
 
@@ -127,25 +136,25 @@ class Conic(Solver):
         except cp.SolverError as error:
             raise UnsupportedProblemError(f"cvxpy cannot bring a term to a form for Clarabel: {error}") from error
         options = (_usual(data["dims"]) if tolerances is None else tolerances) | given
-        raw = chain.solve_via_data(form.program, data, warm_start=False, verbose=False, solver_opts=options)
-        try:
-            with warnings.catch_warnings():
-                # cvxpy's "may be inaccurate" says less than our certificate, which follows.
-                warnings.filterwarnings("ignore", "Solution may be inaccurate", UserWarning)
-                form.program.unpack_results(_accepted(raw), chain, inverse)
-        except cp.SolverError as error:
-            raise SolverFailure(f"Clarabel gave up: {error}") from error
-        return np.array(raw.x), np.array(raw.z)
+        with calling("Clarabel"):
+            raw = chain.solve_via_data(form.program, data, warm_start=False, verbose=False, solver_opts=options)
+        return form.take(_accepted(raw), chain, inverse), (np.array(raw.x), np.array(raw.z))
 
-    def _solve_by_cvxpy(self, form: ConeForm) -> None:
+    def _solve_by_cvxpy(self, form: ConeForm) -> int:
         import cvxpy as cp
 
+        if self.solver not in cp.installed_solvers():
+            raise MissingSolverError(
+                f"The solver {self.solver!r} is not installed, or cvxpy does not know it. Installed are "
+                f"{', '.join(cp.installed_solvers())}; without solver=, trackfolio chooses one of its own."
+            )
         try:
             form.program.solve(solver=self.solver, **(self.options or {}))
         except cp.SolverError as error:
             raise SolverFailure(f"{self.solver} gave up: {error}") from error
+        return int(form.program.solver_stats.num_iters or 0)
 
-    def _solution(self, problem: Problem, form: ConeForm, point: tuple[Array, Array] | None) -> Solution:
+    def _solution(self, problem: Problem, form: ConeForm, iterations: int, point: "_Point | None") -> Solution:
         w = form.weights(problem)
         per_unit = problem.multiplier_unit(w, squared=form.squared)
         duals = {name: [_times(part.dual_value, per_unit) for part in parts] for name, parts in form.others.items()}
@@ -159,13 +168,17 @@ class Conic(Solver):
         return Solution(
             weights=w,
             solver=type(self).__name__,
-            iterations=int(form.program.solver_stats.num_iters or 0),
+            iterations=iterations,
             row_duals=form.row_duals(problem) * per_unit,
             limit_duals=limit_duals,
             pulls=form.pulls(per_unit),
             other_duals=duals,
             cone_point=point,
         )
+
+
+# Primal and dual point of the cone form.
+_Point = tuple[Array, Array]
 
 
 def _accepted(raw: Any) -> Any:

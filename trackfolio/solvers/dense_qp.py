@@ -13,7 +13,7 @@ from trackfolio.exceptions import InfeasibleError, SolverFailure
 from trackfolio.problem import Problem
 from trackfolio.solution import Solution
 from trackfolio.solvers._active_set import BOUND_TOLERANCE, PATIENCE, SLOPE_TOLERANCE, BoxedQP, Guess, solve_active_set
-from trackfolio.solvers._base import Solver
+from trackfolio.solvers._base import Solver, calling
 from trackfolio.solvers._fold import FoldedLimits, fold
 
 # Accuracy of PIQP, and rounds of scaling before it: with assets that are alike, it needs fewer steps without.
@@ -104,14 +104,15 @@ class DenseQP(Solver):
         settings.max_iter, settings.preconditioner_iter = self.max_iter, scalings
         limits, equal = program.limits, program.equations
         A, G = limits.A[equal], limits.A[~equal]
-        # P is symmetric: its transpose is the same matrix in the column order that PIQP reads.
-        solver.setup(
-            program.P.T, program.c,
-            *((np.asfortranarray(A), limits.lower[equal]) if len(A) else (None, None)),
-            *((np.asfortranarray(G), limits.lower[~equal], limits.upper[~equal]) if len(G) else (None, None, None)),
-            limits.box_lower, limits.box_upper,
-        )  # fmt: skip
-        status = solver.solve()
+        with calling("PIQP"):
+            # P is symmetric: its transpose is the same matrix in the column order that PIQP reads.
+            solver.setup(
+                program.P.T, program.c,
+                *((np.asfortranarray(A), limits.lower[equal]) if len(A) else (None, None)),
+                *((np.asfortranarray(G), limits.lower[~equal], limits.upper[~equal]) if len(G) else (None, None, None)),
+                limits.box_lower, limits.box_upper,
+            )  # fmt: skip
+            status = solver.solve()
         if status == piqp.PIQP_PRIMAL_INFEASIBLE:
             raise InfeasibleError("no weights satisfy all limits at once")
         if status not in (piqp.PIQP_SOLVED, piqp.PIQP_MAX_ITER_REACHED, piqp.PIQP_NUMERICS):

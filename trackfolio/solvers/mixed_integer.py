@@ -1,7 +1,6 @@
 """Limits on what is held or traded with any risk, through cvxpy: HiGHS where all is linear, else SCIP."""
 
 import importlib.util
-import warnings
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -12,10 +11,16 @@ from trackfolio._constraint import KINDS
 from trackfolio._validation import Array
 from trackfolio.certificate import implied_bounds
 from trackfolio.constraints import LinearConstraint
-from trackfolio.exceptions import InfeasibleError, SolverFailure, UnboundedError, UnsupportedProblemError
+from trackfolio.exceptions import (
+    InfeasibleError,
+    MissingSolverError,
+    SolverFailure,
+    UnboundedError,
+    UnsupportedProblemError,
+)
 from trackfolio.problem import Problem
 from trackfolio.solution import Solution
-from trackfolio.solvers._base import Solver, solutions
+from trackfolio.solvers._base import Solver, calling, solutions
 from trackfolio.solvers.conic import Conic
 from trackfolio.solvers.dense_qp import DenseQP
 from trackfolio.solvers.interior_point import InteriorPoint
@@ -49,6 +54,8 @@ class MixedInteger(Solver):
     ------
     ValueError
         From `fit`, for another solver.
+    MissingSolverError
+        From `fit`, where SCIP is needed and is not installed.
 
     References
     ----------
@@ -108,7 +115,7 @@ class MixedInteger(Solver):
 
         name = _chosen(form) if self.solver is None else _NAMES[self.solver]
         if name == "SCIP" and importlib.util.find_spec("pyscipopt") is None:
-            raise UnsupportedProblemError(
+            raise MissingSolverError(
                 f"{_curved(problem)} with limits on what is held or traded needs the solver SCIP, which is not "
                 'installed: pip install "trackfolio[scip]".'
             )
@@ -119,17 +126,12 @@ class MixedInteger(Solver):
                 f"{'HiGHS' if name == 'SCIPY' else name} cannot take {_curved(problem)} with limits on what is held or "
                 f"traded ({error}). Use another risk, such as CVaR or Variance."
             ) from error
-        with warnings.catch_warnings():
-            # So cvxpy calls what a time limit ended; `stopped_by` and the gap say it.
-            warnings.filterwarnings("ignore", "Solution may be inaccurate", UserWarning)
-            try:
-                raw = chain.solve_via_data(form.program, data, solver_opts=self._options(name))
-                answer = _READERS[name](raw, float(inverse[-1].get("offset", 0.0)))
-                if answer.is_infeasible:
-                    raise InfeasibleError("no weights satisfy all limits at once")  # `solve` says which
-                form.program.unpack_results(raw, chain, inverse)
-            except cp.SolverError as error:
-                raise SolverFailure(f"{name} found no portfolio within {self.time_limit} s ({error})") from error
+        with calling(name):
+            raw = chain.solve_via_data(form.program, data, solver_opts=self._options(name))
+        answer = _READERS[name](raw, float(inverse[-1].get("offset", 0.0)))
+        if answer.is_infeasible:
+            raise InfeasibleError("no weights satisfy all limits at once")  # `solve` says which
+        form.take(raw, chain, inverse)
         if not form.has_weights:
             raise SolverFailure(f"{name} found no portfolio within {self.time_limit} s; give it more time_limit")
         return answer

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_random_state
 
-from trackfolio._validation import Array, warn
-from trackfolio.exceptions import AccuracyWarning
+from trackfolio._validation import Array
 from trackfolio.problem import Problem
 from trackfolio.solution import Solution
 from trackfolio.solvers._base import Solver, solutions
@@ -127,8 +126,6 @@ class Sparse(Solver):
         generator = check_random_state(self.random_state)
         program = Program.of(problem)
         found = Method(program, self._cutoff(problem), clock, generator).run()
-        if found.stopped_by == "interrupt":
-            warn("The search was interrupted; the best portfolio so far is returned, with its gap.", AccuracyWarning)
         return replace(
             _polished(program, found.w),
             solver=type(self).__name__,
