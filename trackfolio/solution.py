@@ -62,8 +62,10 @@ class Solution:
     multipliers : dict of str to float or ndarray
         By name of the limit ("budget", "min_weights", "max_weights", names of constraints): improvement of the
         objective per unit by which the limit is relaxed, at least 0; of an equality signed: the improvement per unit of
-        increase of its value. Empty where the objective is not differentiable (an RMSE of 0); without the bounds
-        where a constraint of one's own is not linear.
+        increase of its value.
+    multipliers_note : str
+        Why there are no multipliers (an RMSE of 0, whole numbers), or none of the bounds (a constraint of one's own that
+        is not linear), or for which names they hold. "" where nothing has to be known of them.
     certificate : Certificate or None
         The proof.
     row_duals : ndarray or None
@@ -92,6 +94,7 @@ class Solution:
     iterations: int = 0
     seconds: float = 0.0
     multipliers: dict[str, Any] = field(default_factory=dict)
+    multipliers_note: str = ""
     certificate: Certificate | None = None
     row_duals: Array | None = None
     limit_duals: dict[str, list[float]] = field(default_factory=dict)

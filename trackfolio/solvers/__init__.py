@@ -172,7 +172,8 @@ def _certified(problem: Problem, solver: Solver) -> Solution:
         raise failure
     # The cone's point is only kept where the proof needs it: solutions stay small.
     point = best.cone_point if best.certificate and best.certificate.kind == "residuals" else None
-    return dataclasses.replace(best, multipliers=multipliers(problem, best), cone_point=point)
+    prices, note = multipliers(problem, best)
+    return dataclasses.replace(best, multipliers=prices, multipliers_note=note, cone_point=point)
 
 
 def _proven(problem: Problem, found: Solution, tolerance: float) -> Solution:
