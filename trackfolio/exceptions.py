@@ -14,7 +14,8 @@
     └── TrackfolioWarning
         ├── PricesWarning                the input looks like prices, not returns
         ├── SolverFallbackWarning        a solver gave up and another one took over
-        └── AccuracyWarning              the proven gap is larger than the tolerance asked for
+        ├── AccuracyWarning              the proven gap is larger than the tolerance asked for
+        └── NonUniqueWarning             other weights, measurably different, are as good
 
 Wrong shapes, unknown names, values out of range and the like are plain `ValueError` and `TypeError`, as everywhere in
 scikit-learn.
@@ -23,6 +24,7 @@ scikit-learn.
 __all__ = [
     "AccuracyWarning",
     "InfeasibleError",
+    "NonUniqueWarning",
     "OptimizationError",
     "PricesWarning",
     "SolverFailure",
@@ -72,3 +74,7 @@ class SolverFallbackWarning(TrackfolioWarning):
 
 class AccuracyWarning(TrackfolioWarning):
     """The solution is usable, but its proven gap is larger than the tolerance."""
+
+
+class NonUniqueWarning(TrackfolioWarning):
+    """Other weights, measurably different, are within the limits and as good: which one was returned is arbitrary."""

@@ -68,6 +68,11 @@ class Solution:
         is not linear), or for which names they hold. "" where nothing has to be known of them.
     certificate : Certificate or None
         The proof.
+    freedom : float
+        How far other weights are that are as good, as a one-way turnover: 0 where the optimum is known to be unique, NaN
+        where that is not known.
+    other_weights : ndarray or None
+        These weights, where there are some.
     row_duals : ndarray or None
         Signed multipliers of the rows of `Problem.linear`: positive pushes up from the lower limit.
     limit_duals : dict of str to list of float
@@ -96,6 +101,8 @@ class Solution:
     multipliers: dict[str, Any] = field(default_factory=dict)
     multipliers_note: str = ""
     certificate: Certificate | None = None
+    freedom: float = math.nan
+    other_weights: Array | None = None
     row_duals: Array | None = None
     limit_duals: dict[str, list[float]] = field(default_factory=dict)
     pulls: dict[str, list[Array | None]] = field(default_factory=dict)

@@ -24,6 +24,7 @@ from trackfolio.solvers._base import Solver
 from trackfolio.solvers._conflict import conflicting_terms
 from trackfolio.solvers._multipliers import multipliers
 from trackfolio.solvers._unbounded import refuse_unbounded
+from trackfolio.solvers._uniqueness import with_freedom
 from trackfolio.solvers.conic import Conic
 from trackfolio.solvers.dense_qp import DenseQP
 from trackfolio.solvers.interior_point import InteriorPoint
@@ -96,7 +97,7 @@ def solve(problem: Problem, solver: Solver | None = None) -> Solution:
     """
     found, reasons = find(problem, solver)
     report(found, reasons)
-    return found
+    return with_freedom(problem, found)
 
 
 def find(problem: Problem, solver: Solver | None = None) -> tuple[Solution, list[str]]:

@@ -1,0 +1,302 @@
+"""The set of all optimal weights, as far as linear algebra tells it from the multipliers of one solution.
+
+All optimal weights share the multipliers: with them, each weight stays within an interval (at its bound where that has a
+price), limits that have a price stay met with equality, curved functions keep their arguments, and periods that stand at
+a kink stay there. These are linear equations and inequalities of the step d from the weights that were found. Where the
+equations have no solution but 0, the weights are unique.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+from scipy.linalg.lapack import dpotrf, dpstrf
+
+from trackfolio._functions import AbsoluteSum, Limit, Linear, PowerSum
+from trackfolio._position import Position
+from trackfolio._quadratic import Quadratic, RowsQuadratic, factors_of
+from trackfolio._shape import Shape
+from trackfolio._validation import Array
+from trackfolio.certificate import implied_bounds, reduced_costs
+from trackfolio.problem import Problem
+from trackfolio.solution import Solution
+
+# In the scale of the objective: what weights may differ by in their prices and still be as good.
+_SLACK = 1e-9
+# From this share of the scale on, a multiplier says that its limit is met with equality on all of the set.
+_PRICED = 1e-7
+# In the unit of the weights, and in the size of the returns: nearer than this is at a bound, or at a kink.
+_AT = 1e-7
+# Squared, relative to the assets' own sizes: flatter directions are flat.
+_FLAT = 1e-12
+# With more, linear programs would take longer than the fit.
+_MOST_DIRECTIONS = 10
+
+
+@dataclass(frozen=True)
+class Step:
+    """Conditions of a step d of the open weights and of the scalars within risks.
+
+    K is a sum of squares, 0 where all equations hold; beside them low <= d <= high and below <= G d <= above.
+    """
+
+    open: npt.NDArray[np.intp]
+    low: Array
+    high: Array
+    K: Array
+    G: Array
+    below: Array
+    above: Array
+    is_complete: bool
+
+    @property
+    def size(self) -> int:
+        """Number of open weights."""
+        return len(self.open)
+
+    @property
+    def n_scalars(self) -> int:
+        """Number of scalars."""
+        return len(self.K) - self.size
+
+    @cached_property
+    def is_unique(self) -> bool:
+        """Whether d = 0 alone meets the equations."""
+        if self.size == 0:
+            return True
+        scaled = self._scaled
+        scaled[np.diag_indices(len(scaled))] -= self._flat
+        return bool(dpotrf(scaled, lower=1, overwrite_a=1, clean=0)[1] == 0)
+
+    def narrowed(self) -> "Step":
+        """The same for fewer weights, those with the most room, where there are more directions than are looked at."""
+        rank = int(dpstrf(self._scaled, tol=self._flat, lower=1)[2])
+        kept = rank + _MOST_DIRECTIONS - self.n_scalars
+        if self.size <= kept:
+            return self
+        room = np.minimum(-self.low, self.high)
+        places = np.sort(np.argsort(-room, kind="stable")[:kept])
+        both = np.concatenate([places, np.arange(self.size, len(self.K))])
+        return replace(
+            self, open=self.open[places], low=self.low[places], high=self.high[places],
+            K=self.K[np.ix_(both, both)], G=self.G[:, both],
+        )  # fmt: skip
+
+    @cached_property
+    def directions(self) -> Array:
+        """Steps that meet the equations, as columns."""
+        values, vectors = np.linalg.eigh(self._scaled)
+        flat = vectors[:, values <= self._flat] / self._units[:, None]
+        # Of the weights, not of the scalars alone.
+        _, sizes, across = np.linalg.svd(flat[: self.size], full_matrices=False)
+        kept = sizes > 1e-9 * max(float(np.max(sizes, initial=0.0)), 1e-300)
+        directions: Array = flat @ (across[kept].T / sizes[kept])
+        return directions
+
+    @property
+    def _flat(self) -> float:
+        return max(_FLAT, 10 * len(self.K) * float(np.finfo(float).eps))
+
+    @property
+    def _units(self) -> Array:
+        own = np.sqrt(np.diagonal(self.K))
+        return np.where(own > 0, own, 1.0)
+
+    @property
+    def _scaled(self) -> Array:
+        units = self._units
+        return np.asfortranarray(self.K / np.outer(units, units))
+
+
+def step_within_optima(problem: Problem, solution: Solution) -> Step:
+    """Conditions that all other optimal weights meet; incomplete where some function has none of that kind."""
+    slack = max(_SLACK * problem.scale, 10 * abs(solution.gap) * problem.gap_unit_at(solution.objective))
+    low, high, of_sums = _intervals(problem, solution, slack)
+    open_ = np.flatnonzero(high - low > 10 * _AT * problem.unit)
+    conditions = _Conditions(problem, solution, open_)
+    conditions.add_rows()
+    conditions.add_functions(of_sums)
+    w = solution.weights[open_]
+    return conditions.step(low[open_] - w, high[open_] - w)
+
+
+def _intervals(problem: Problem, solution: Solution, slack: float) -> tuple[Array, Array, list[Array]]:
+    """Where each weight is as good as the best, by its own price; and the slopes of absolute values there.
+
+    Prices are convex with kinks: the best ones are an interval between bounds and kinks.
+    """
+    (slope, sums), w, unit = reduced_costs(problem, solution), solution.weights, problem.unit
+    lower, upper = implied_bounds(problem)
+    lower, upper = np.maximum(lower, w - unit), np.minimum(upper, w + unit)  # far enough to see a difference
+    centres = [np.clip(s.centre, lower, upper) for _, s in sums]
+    ends = np.sort(np.array([lower, upper, *centres]), axis=0)
+    values = slope * ends + np.sum([nu * s.each(ends) for nu, s in sums], axis=0)
+    good = values - values.min(axis=0) <= slack
+    # A weight between two ends is as good as they are, whatever rounding says of its price.
+    near = _AT * unit
+    below, above = np.where(ends <= w + near, ends, -np.inf).max(axis=0), np.where(ends >= w - near, ends, np.inf).min(0)
+    inside = (w > below + near) & (w < above - near)
+    low, high = np.where(good, ends, np.inf).min(axis=0), np.where(good, ends, -np.inf).max(axis=0)
+    low, high = np.where(inside, np.minimum(low, below), low), np.where(inside, np.maximum(high, above), high)
+    width = np.where(high > low, high - low, 1.0)
+    return low, high, [(s.each(high) - s.each(low)) / width for _, s in sums]
+
+
+class _Conditions:
+    """Equations and inequalities of a step, while they are collected."""
+
+    def __init__(self, problem: Problem, solution: Solution, open_: npt.NDArray[np.intp]) -> None:
+        self.problem, self.solution, self.open = problem, solution, open_
+        self.squares: list[Array] = []
+        self.equations: list[tuple[Array, int | None]] = []
+        self.inequalities: list[tuple[Array, Array, Array, int | None]] = []
+        self.n_scalars, self.is_complete = 0, True
+
+    def add_rows(self) -> None:
+        """Linear limits: met with equality where they have a price, and kept where they have none."""
+        A, lower, upper = self.problem.linear
+        duals = self.solution.row_duals
+        assert duals is not None, "only asked of solutions with multipliers"
+        block = A[:, self.open]
+        block = block.toarray() if sp.issparse(block) else block
+        there = np.abs(block).max(axis=1, initial=0.0) > 0
+        priced = (lower == upper) | (np.abs(duals) * self.problem.unit > _PRICED * self.problem.scale)
+        self.equations.append((block[there & priced], None))
+        Aw, kept = A @ self.solution.weights, there & ~priced
+        self.inequalities.append((block[kept], (lower - Aw)[kept], (upper - Aw)[kept], None))
+
+    def add_functions(self, of_sums: list[Array]) -> None:
+        """Curved functions and kinks of the objective, and of limits that have a price."""
+        n_objective = len(self.problem.objective)
+        slopes = iter(of_sums)
+        for _, _, function in self.problem.objective:
+            if isinstance(function, AbsoluteSum):
+                next(slopes)
+            self._add(function, is_constant=n_objective == 1)
+        for name, limits in self.problem.limits.items():
+            pulls = iter(self.solution.pulls.get(name, []))
+            for nu, limit in zip(self.solution.limit_duals.get(name, []), limits, strict=False):
+                self._add_limit(limit, max(nu, 0.0), slopes, pulls)
+
+    def _add_limit(self, limit: Limit, nu: float, slopes: Iterator[Array], pulls: Iterator[Array | None]) -> None:
+        """A limit that has a price is met with equality; without one, it is looked at when a step is tried."""
+        total, is_affine = np.zeros(len(self.open)), True
+        is_priced = nu * limit.scale(self.problem.unit) > _PRICED * self.problem.scale
+        for coefficient, function in limit.summands:
+            pull = next(pulls, None)
+            if isinstance(function, AbsoluteSum):
+                total += coefficient * (next(slopes)[self.open] if nu > 0 else 0.0)
+            elif is_priced:
+                self._add(function, is_constant=len(limit.summands) == 1)
+                given = None if pull is None or function.quadratic is not None else pull / (nu * coefficient)
+                is_affine &= given is not None or not hasattr(function, "position") or function.quadratic is not None
+                total += coefficient * function.minorant(self.solution.weights, given).slope[self.open]
+        size = float(np.max(np.abs(total), initial=0.0))
+        if is_priced and is_affine and size > 0:
+            self.equations.append((total[None, :] / size, None))
+
+    def _add(self, function: Any, *, is_constant: bool) -> None:
+        if isinstance(function, Linear | AbsoluteSum):
+            return
+        if isinstance(function, PowerSum):
+            self.squares.append(np.diag(1.0 * (function.coefficients[self.open] > 0)))
+            return
+        shape = getattr(function, "shape", None) if function.quadratic is None else None
+        if function.quadratic is not None:
+            self._add_curved(function, is_constant=is_constant)
+        elif shape is not None and shape.of == "returns" and (is_constant or not shape.is_root):
+            self._add_pieces(function.position, shape)
+        elif hasattr(function, "position"):
+            # Not all there is to know, but where no return changes, no risk does.
+            self._add_returns(function.position)
+        else:
+            self.is_complete = False
+
+    def _add_curved(self, function: Any, *, is_constant: bool) -> None:
+        """A quadratic form: flat in the kernel of its matrix, a root beside others also along its own argument."""
+        matrix = _gram_on(function.quadratic, self.open)
+        if function.is_root and not is_constant:
+            w = self.solution.weights
+            square, pull = function.value(w) ** 2, function.quadratic.gradient(w)[self.open] / 2
+            if square <= 0:
+                self.is_complete = False
+            else:
+                matrix = matrix - np.outer(pull, pull) / square
+        size = float(np.max(np.diagonal(matrix), initial=0.0))
+        self.squares.append(matrix / (size or 1.0))
+
+    def _add_returns(self, position: Position) -> None:
+        self.is_complete = False
+        if position.X is not None:
+            block = position.double_rows[:, self.open] / position.return_unit
+            self.squares.append(block.T @ block / len(block))
+
+    def _add_pieces(self, position: Position, shape: Shape) -> None:
+        """Periods at a kink, or where a piece is curved, keep their argument; the others their side of it."""
+        unit = position.return_unit * self.problem.unit
+        rows = position.double_rows[:, self.open] / position.return_unit
+        returns = position.returns(self.solution.weights) / unit
+        if shape.centre is not None:
+            rows, returns = rows - shape.centre @ rows, returns - shape.centre @ returns
+        counts = shape.upper > shape.lower
+        arguments, rows = (shape.sign * returns - shape.offset / unit)[counts], shape.sign * rows[counts]
+        lower, upper = shape.lower[counts], shape.upper[counts]
+        scalar = None
+        if shape.free is not None:
+            scalar, self.n_scalars = self.n_scalars, self.n_scalars + 1
+            arguments = arguments - _threshold(arguments, upper, shape.free)
+        bend = np.zeros(len(arguments)) if shape.curvature is None else shape.curvature[counts] / unit
+        with np.errstate(invalid="ignore"):
+            first, last = (np.where(bend > 0, bend * side, 0.0) for side in (lower, upper))
+        kept = (arguments > first + _AT) & (arguments < last - _AT) | ((bend == 0) & (np.abs(arguments) <= _AT))
+        self.equations.append((rows[kept], scalar))
+        above = arguments >= last
+        low, high = np.where(above, last - arguments, -np.inf), np.where(above, np.inf, first - arguments)
+        self.inequalities.append((rows[~kept], low[~kept], np.maximum(high, 0.0)[~kept], scalar))
+
+    def step(self, low: Array, high: Array) -> Step:
+        """All of it."""
+        n, m = len(self.open), self.n_scalars
+        K = np.zeros((n + m, n + m))
+        for square in self.squares:
+            K[:n, :n] += square
+        for rows, scalar in self.equations:
+            with_scalar = self._widened(rows, scalar)
+            K += with_scalar.T @ with_scalar
+        wide = [self._widened(rows, scalar) for rows, _, _, scalar in self.inequalities]
+        below, above = (np.concatenate([part[k] for part in self.inequalities]) for k in (1, 2))
+        return Step(
+            self.open, np.minimum(low, 0.0), np.maximum(high, 0.0), K,
+            np.vstack(wide), np.minimum(below, 0.0), np.maximum(above, 0.0), self.is_complete,
+        )  # fmt: skip
+
+    def _widened(self, rows: Array, scalar: int | None) -> Array:
+        """Rows with the coefficients of the scalars: a threshold is subtracted from each argument."""
+        wide = np.zeros((len(rows), len(self.open) + self.n_scalars))
+        wide[:, : len(self.open)] = rows
+        if scalar is not None:
+            wide[:, len(self.open) + scalar] = -1.0
+        return wide
+
+
+def _threshold(arguments: Array, most: Array, price: float) -> float:
+    """The free scalar of a tail: where those above it have that price in all."""
+    order = np.argsort(-arguments)
+    place = int(np.searchsorted(np.cumsum(most[order]), price * (1 - 1e-12)))
+    return float(arguments[order[min(place, len(order) - 1)]])
+
+
+def _gram_on(quadratic: Quadratic, open_: npt.NDArray[np.intp]) -> Array:
+    """Matrix of a form on some of the weights, without the whole of it where it has few factors or rows."""
+    parts = factors_of(quadratic)
+    if parts is not None:
+        U = parts[0][:, open_]
+        return np.asarray(U.T @ U + np.diag(parts[1][open_]))
+    if isinstance(quadratic, RowsQuadratic) and quadratic.is_wide:
+        R = quadratic.root()[0][:, open_]
+        return np.asarray(R.T @ R)
+    return quadratic.gram()[0][np.ix_(open_, open_)]
