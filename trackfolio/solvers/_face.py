@@ -41,13 +41,15 @@ _MOST_DIRECTIONS = 10
 class Step:
     """Conditions of a step d of the open weights and of the scalars within risks.
 
-    K is a sum of squares, 0 where all equations hold; beside them low <= d <= high and below <= G d <= above.
+    K is a sum of squares, 0 where all equations hold; beside them low <= d <= high and below <= G d <= above. The
+    equations are sufficient; those that are known to be necessary as well have the sum of squares `necessary`.
     """
 
     open: npt.NDArray[np.intp]
     low: Array
     high: Array
     K: Array
+    necessary: Array
     G: Array
     below: Array
     above: Array
@@ -64,17 +66,25 @@ class Step:
         return len(self.K) - self.size
 
     @cached_property
-    def is_unique(self) -> bool:
+    def is_nowhere(self) -> bool:
         """Whether d = 0 alone meets the equations."""
+        return self._is_regular(self.K)
+
+    @cached_property
+    def is_unique(self) -> bool:
+        """Whether d = 0 alone meets the equations that are necessary."""
+        return self.is_nowhere if self.is_complete else self._is_regular(self.necessary)
+
+    def _is_regular(self, K: Array) -> bool:
         if self.size == 0:
             return True
-        scaled = self._scaled
+        scaled = _scaled(K)
         scaled[np.diag_indices(len(scaled))] -= self._flat
         return bool(dpotrf(scaled, lower=1, overwrite_a=1, clean=0)[1] == 0)
 
     def narrowed(self) -> "Step":
         """The same for fewer weights, those with the most room, where there are more directions than are looked at."""
-        rank = int(dpstrf(self._scaled, tol=self._flat, lower=1)[2])
+        rank = int(dpstrf(_scaled(self.K), tol=self._flat, lower=1)[2])
         kept = rank + _MOST_DIRECTIONS - self.n_scalars
         if self.size <= kept:
             return self
@@ -83,14 +93,14 @@ class Step:
         both = np.concatenate([places, np.arange(self.size, len(self.K))])
         return replace(
             self, open=self.open[places], low=self.low[places], high=self.high[places],
-            K=self.K[np.ix_(both, both)], G=self.G[:, both],
+            K=self.K[np.ix_(both, both)], necessary=self.necessary[np.ix_(both, both)], G=self.G[:, both],
         )  # fmt: skip
 
     @cached_property
     def directions(self) -> Array:
         """Steps that meet the equations, as columns."""
-        values, vectors = np.linalg.eigh(self._scaled)
-        flat = vectors[:, values <= self._flat] / self._units[:, None]
+        values, vectors = np.linalg.eigh(_scaled(self.K))
+        flat = vectors[:, values <= self._flat] / _units(self.K)[:, None]
         # Of the weights, not of the scalars alone.
         _, sizes, across = np.linalg.svd(flat[: self.size], full_matrices=False)
         kept = sizes > 1e-9 * max(float(np.max(sizes, initial=0.0)), 1e-300)
@@ -101,15 +111,15 @@ class Step:
     def _flat(self) -> float:
         return max(_FLAT, 10 * len(self.K) * float(np.finfo(float).eps))
 
-    @property
-    def _units(self) -> Array:
-        own = np.sqrt(np.diagonal(self.K))
-        return np.where(own > 0, own, 1.0)
 
-    @property
-    def _scaled(self) -> Array:
-        units = self._units
-        return np.asfortranarray(self.K / np.outer(units, units))
+def _units(K: Array) -> Array:
+    own = np.sqrt(np.diagonal(K))
+    return np.where(own > 0, own, 1.0)
+
+
+def _scaled(K: Array) -> Array:
+    units = _units(K)
+    return np.asfortranarray(K / np.outer(units, units))
 
 
 def step_within_optima(problem: Problem, solution: Solution) -> Step:
@@ -152,6 +162,7 @@ class _Conditions:
     def __init__(self, problem: Problem, solution: Solution, open_: npt.NDArray[np.intp]) -> None:
         self.problem, self.solution, self.open = problem, solution, open_
         self.squares: list[Array] = []
+        self.sufficient: list[Array] = []
         self.equations: list[tuple[Array, int | None]] = []
         self.inequalities: list[tuple[Array, Array, Array, int | None]] = []
         self.n_scalars, self.is_complete = 0, True
@@ -173,10 +184,10 @@ class _Conditions:
         """Curved functions and kinks of the objective, and of limits that have a price."""
         n_objective = len(self.problem.objective)
         slopes = iter(of_sums)
-        for _, _, function in self.problem.objective:
+        for _, coefficient, function in self.problem.objective:
             if isinstance(function, AbsoluteSum):
                 next(slopes)
-            self._add(function, is_constant=n_objective == 1)
+            self._add(coefficient, function, is_constant=n_objective == 1)
         for name, limits in self.problem.limits.items():
             pulls = iter(self.solution.pulls.get(name, []))
             for nu, limit in zip(self.solution.limit_duals.get(name, []), limits, strict=False):
@@ -191,7 +202,7 @@ class _Conditions:
             if isinstance(function, AbsoluteSum):
                 total += coefficient * (next(slopes)[self.open] if nu > 0 else 0.0)
             elif is_priced:
-                self._add(function, is_constant=len(limit.summands) == 1)
+                self._add(nu * coefficient, function, is_constant=len(limit.summands) == 1)
                 given = None if pull is None or function.quadratic is not None else pull / (nu * coefficient)
                 is_affine &= given is not None or not hasattr(function, "position") or function.quadratic is not None
                 total += coefficient * function.minorant(self.solution.weights, given).slope[self.open]
@@ -199,11 +210,12 @@ class _Conditions:
         if is_priced and is_affine and size > 0:
             self.equations.append((total[None, :] / size, None))
 
-    def _add(self, function: Any, *, is_constant: bool) -> None:
+    def _add(self, coefficient: float, function: Any, *, is_constant: bool) -> None:
         if isinstance(function, Linear | AbsoluteSum):
             return
         if isinstance(function, PowerSum):
-            self.squares.append(np.diag(1.0 * (function.coefficients[self.open] > 0)))
+            least = _SLACK * self.problem.scale / self.problem.unit**function.exponent
+            self.squares.append(np.diag(1.0 * (coefficient * function.coefficients[self.open] > least)))
             return
         shape = getattr(function, "shape", None) if function.quadratic is None else None
         if function.quadratic is not None:
@@ -233,7 +245,7 @@ class _Conditions:
         self.is_complete = False
         if position.X is not None:
             block = position.double_rows[:, self.open] / position.return_unit
-            self.squares.append(block.T @ block / len(block))
+            self.sufficient.append(block.T @ block / len(block))
 
     def _add_pieces(self, position: Position, shape: Shape) -> None:
         """Periods at a kink, or where a piece is curved, keep their argument; the others their side of it."""
@@ -267,10 +279,13 @@ class _Conditions:
         for rows, scalar in self.equations:
             with_scalar = self._widened(rows, scalar)
             K += with_scalar.T @ with_scalar
+        necessary = K.copy()
+        for square in self.sufficient:
+            K[:n, :n] += square
         wide = [self._widened(rows, scalar) for rows, _, _, scalar in self.inequalities]
         below, above = (np.concatenate([part[k] for part in self.inequalities]) for k in (1, 2))
         return Step(
-            self.open, np.minimum(low, 0.0), np.maximum(high, 0.0), K,
+            self.open, np.minimum(low, 0.0), np.maximum(high, 0.0), K, necessary,
             np.vstack(wide), np.minimum(below, 0.0), np.maximum(above, 0.0), self.is_complete,
         )  # fmt: skip
 

@@ -61,7 +61,9 @@ def _freedom(problem: Problem, solution: Solution) -> tuple[float, Array | None]
         return unknown
     step = step_within_optima(problem, solution)
     if step.is_unique:
-        return (0.0, None) if step.is_complete else unknown
+        return 0.0, None
+    if step.is_nowhere:
+        return unknown
     narrow = step.narrowed()
     reach, other = 0.0 if narrow is step else np.inf, None
     for d in _far_steps(narrow):
