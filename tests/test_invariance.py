@@ -163,7 +163,10 @@ def _degree(risk):
         lambda u: {"risk": CVaR(0.8), "costs": [TransactionCost(1e-4 * u, impact=1e-3 * u)], "tracking_penalty": 5 / u},
         lambda u: {"constraints": [MinReturn(LEAST * u), CVaR(0.8) <= 0.02 * u]},
         lambda u: {"constraints": [RiskLimit(Variance(), 1e-5 * u**2, active=True), BetaBounds(0.9, 0.95)]},
-        lambda u: {"risk": MeanAbsoluteDeviation(), "constraints": [MinReturn((LEAST - 3e-4) * u, costs=[TransactionCost(1e-3 * u)])]},
+        lambda u: {
+            "risk": MeanAbsoluteDeviation(),
+            "constraints": [MinReturn((LEAST - 3e-4) * u, costs=[TransactionCost(1e-3 * u)])],
+        },
     ],
     ids=["near", "return", "Sharpe", "tail ratio", "utility", "prices", "impact", "limits", "active", "net"],
 )
@@ -171,7 +174,9 @@ def test_units_of_limits_costs_and_prices(terms, unit):
     def model(u):
         params = terms(u)
         limits = params.pop("constraints", [])
-        return MeanRisk(max_weights=0.6).set_params(constraints=[Exposure(TILT, upper=1.8), MaxTurnover(0.4), *limits], **params)
+        return MeanRisk(max_weights=0.6).set_params(
+            constraints=[Exposure(TILT, upper=1.8), MaxTurnover(0.4), *limits], **params
+        )
 
     found, reference = fit(model(unit), unit * X, unit * Y), fit(model(1.0))
     degree = {"MaxRatio": 0, "MaxReturn": 1, "MaxUtility": 1}.get(type(reference.objective).__name__)

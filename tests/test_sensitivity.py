@@ -158,7 +158,7 @@ def difference(what, name):
         f = [solved(make, **case.options | case.limit(value + k * step)).solution_.objective for k in (-2, -1, 0, 1, 2)]
         slopes = -np.diff(f) / step
         # No kink, and the limit binds: the multiplier is unique.
-        if 0 < np.min(slopes) and np.ptp(slopes) <= 0.02 * np.max(slopes):
+        if np.min(slopes) > 0 and np.ptp(slopes) <= 0.02 * np.max(slopes):
             return value, (f[1] - f[3]) / (2 * step), np.ptp(slopes)
     return None, None, None
 
@@ -236,6 +236,7 @@ def test_pairs_of_budgets(side, solver):
 
 def test_bounds_have_prices_where_others_are_free():
     """The certificate then has residuals alone, but slopes there are."""
+
     def fit(least):
         bounds = np.full(N, -np.inf)
         bounds[4] = least
@@ -267,7 +268,7 @@ def test_a_constraint_of_ones_own_leaves_the_bounds_without():
     solution = MinTrackingError(constraints=[Spread()]).fit(X, Y).solution_
     assert solution.multipliers["spread"] > 0
     assert "min_weights" not in solution.multipliers
-    assert solution.multipliers_note.startswith("min_weights and max_weights have no multipliers here")
+    assert solution.multipliers_note.startswith("min_weights and max_weights have no multipliers: a term")
 
 
 @pytest.mark.parametrize("risk", [RootMeanSquare(), CVaR(0.8)], ids=lambda r: r.term_name)

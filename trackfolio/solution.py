@@ -64,13 +64,13 @@ class Solution:
         objective per unit by which the limit is relaxed, at least 0; of an equality signed: the improvement per unit of
         increase of its value.
     multipliers_note : str
-        Why there are no multipliers (an RMSE of 0, whole numbers), or none of the bounds (a constraint of one's own that
-        is not linear), or for which names they hold. "" where nothing has to be known of them.
+        Why there are no multipliers (an RMSE of 0, whole numbers), or none of the bounds (a constraint of one's own
+        that is not linear), or for which names they hold. "" where nothing has to be known of them.
     certificate : Certificate or None
         The proof.
     freedom : float
-        How far other weights are that are as good, as a one-way turnover: 0 where the optimum is known to be unique, NaN
-        where that is not known.
+        How far other weights are that are as good, as a one-way turnover: 0 where the optimum is known to be unique,
+        NaN where that is not known.
     other_weights : ndarray or None
         These weights, where there are some.
     row_duals : ndarray or None

@@ -51,8 +51,8 @@ class Backtest:
         Weights after each trade, by the first period for which they are held.
     rebalances : DataFrame
         A row for each trade: last row of the training set, one-way turnover, cost as a share of the value, names held,
-        seconds of fitting, status, gap and freedom of the solution (see `Solution`), terms lifted because nothing was held
-        before, and why it failed if it did.
+        seconds of fitting, status, gap and freedom of the solution (see `Solution`), terms lifted because nothing was
+        held before, and why it failed if it did.
     sales : DataFrame
         What was sold because prices ended: period, asset, weight and cost.
     estimators : list of estimators or None

@@ -53,7 +53,7 @@ class Frontier(Family):
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """Risk, mean return, tracking RMSE, multiplier of the parameter, assets held, gap and freedom (see `Solution`)."""
+        """Risk, mean return, tracking RMSE, multiplier of the parameter, names held, gap, freedom of the weights."""
         index = pd.Index(self.values, name=self.parameter)
         return pd.DataFrame([self._row(*pair) for pair in zip(self.estimators, self.portfolios, strict=True)], index)
 

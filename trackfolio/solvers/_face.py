@@ -1,9 +1,9 @@
 """The set of all optimal weights, as far as linear algebra tells it from the multipliers of one solution.
 
-All optimal weights share the multipliers: with them, each weight stays within an interval (at its bound where that has a
-price), limits that have a price stay met with equality, curved functions keep their arguments, and periods that stand at
-a kink stay there. These are linear equations and inequalities of the step d from the weights that were found. Where the
-equations have no solution but 0, the weights are unique.
+All optimal weights share the multipliers: with them, each weight stays within an interval (at its bound where that has
+a price), limits that have a price stay met with equality, curved functions keep their arguments, and periods that stand
+at a kink stay there. These are linear equations and inequalities of the step d from the weights that were found. Where
+the equations have no solution but 0, the weights are unique.
 """
 
 from collections.abc import Iterator
@@ -148,7 +148,10 @@ def _intervals(problem: Problem, solution: Solution, slack: float) -> tuple[Arra
     good = values - values.min(axis=0) <= slack
     # A weight between two ends is as good as they are, whatever rounding says of its price.
     near = _AT * unit
-    below, above = np.where(ends <= w + near, ends, -np.inf).max(axis=0), np.where(ends >= w - near, ends, np.inf).min(0)
+    below, above = (
+        np.where(ends <= w + near, ends, -np.inf).max(axis=0),
+        np.where(ends >= w - near, ends, np.inf).min(0),
+    )
     inside = (w > below + near) & (w < above - near)
     low, high = np.where(good, ends, np.inf).min(axis=0), np.where(good, ends, -np.inf).max(axis=0)
     low, high = np.where(inside, np.minimum(low, below), low), np.where(inside, np.maximum(high, above), high)

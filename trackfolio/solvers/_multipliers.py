@@ -32,7 +32,10 @@ def multipliers(problem: Problem, solution: Solution) -> tuple[dict[str, Any], s
     if problem.is_discrete:
         return result, "The multipliers hold for the names as they are held: other names are no matter of small steps."
     if not is_provable(problem):
-        return result, "min_weights and max_weights have no multipliers here: a term gives nothing that they follow from."
+        return (
+            result,
+            "min_weights and max_weights have no multipliers: a term gives nothing that they follow from.",
+        )
     return result, ""
 
 
@@ -48,7 +51,7 @@ def _why_none(problem: Problem, solution: Solution) -> str:
 
 def _in_own_units(problem: Problem, w: Array, name: str, prices: Any) -> Any:
     """Per unit of the parameters of a constraint, where its rows are in other units."""
-    term = dict(problem.constraints).get(name)
+    term: Any = dict(problem.constraints).get(name)
     return term.in_own_units(problem, w, prices) if offers(term, "in_own_units") else prices
 
 
