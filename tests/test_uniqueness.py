@@ -12,6 +12,7 @@ from sklearn.covariance import LedoitWolf
 from trackfolio import MeanRisk, MinTrackingError
 from trackfolio._functions import Linear, Summand
 from trackfolio.constraints import (
+    ActiveBounds,
     Constraint,
     LinearConstraint,
     MaxActiveShare,
@@ -236,6 +237,22 @@ def test_ratios_and_limits_on_risks():
     # Without a budget, a ratio says nothing of the size of the portfolio.
     loose = MeanRisk(StandardDeviation(), MaxRatio(0.0), budget=(0.2, 1.0)).fit(X + 5e-4).solution_
     assert_allclose(loose.other_weights / loose.other_weights.sum(), loose.weights / loose.weights.sum(), atol=1e-4)
+
+
+@MANY
+@pytest.mark.parametrize(
+    "risk", [RootMeanSquare(), StandardDeviation(), SemiDeviation(), LowerPartialMoment(1)], ids=str
+)
+def test_many_ways_to_an_error_of_0(risk):
+    """Slopes of a root are divided by its value: at 0 they say nothing."""
+    for seed in range(6):
+        X, y = simulate(9, 4, seed)
+        equal = np.full(9, 1 / 9)
+        model = MinTrackingError(risk, min_weights=-0.5, benchmark_weights=equal, constraints=[ActiveBounds(-0.3, 0.3)])
+        found = model.fit(X, y).solution_
+        if found.objective < 1e-9:
+            assert found.freedom > 0.01
+    assert found.multipliers == {} or not risk.is_root
 
 
 def test_nearly_the_same_is_not_the_same():

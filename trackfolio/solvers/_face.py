@@ -124,22 +124,27 @@ def _scaled(K: Array) -> Array:
 
 def step_within_optima(problem: Problem, solution: Solution) -> Step:
     """Conditions that all other optimal weights meet; incomplete where some function has none of that kind."""
+    is_least = solution.objective <= problem.least_value + _SLACK * problem.scale
+    if is_least:  # no limit can have a price, whatever is left of slopes that were divided by an objective of 0
+        none = np.zeros(len(problem.linear.lower))
+        solution = replace(solution, row_duals=none, limit_duals={}, pulls={})
     slack = max(_SLACK * problem.scale, 10 * abs(solution.gap) * problem.gap_unit_at(solution.objective))
-    low, high, of_sums = _intervals(problem, solution, slack)
+    low, high, of_sums = _intervals(problem, solution, slack, is_least)
     open_ = np.flatnonzero(high - low > 10 * _AT * problem.unit)
-    conditions = _Conditions(problem, solution, open_)
+    conditions = _Conditions(problem, solution, open_, is_least)
     conditions.add_rows()
     conditions.add_functions(of_sums)
     w = solution.weights[open_]
     return conditions.step(low[open_] - w, high[open_] - w)
 
 
-def _intervals(problem: Problem, solution: Solution, slack: float) -> tuple[Array, Array, list[Array]]:
+def _intervals(problem: Problem, solution: Solution, slack: float, is_least: bool) -> tuple[Array, Array, list[Array]]:
     """Where each weight is as good as the best, by its own price; and the slopes of absolute values there.
 
     Prices are convex with kinks: the best ones are an interval between bounds and kinks.
     """
     (slope, sums), w, unit = reduced_costs(problem, solution), solution.weights, problem.unit
+    slope = 0 * slope if is_least else slope
     lower, upper = implied_bounds(problem)
     lower, upper = np.maximum(lower, w - unit), np.minimum(upper, w + unit)  # far enough to see a difference
     centres = [np.clip(s.centre, lower, upper) for _, s in sums]
@@ -162,8 +167,8 @@ def _intervals(problem: Problem, solution: Solution, slack: float) -> tuple[Arra
 class _Conditions:
     """Equations and inequalities of a step, while they are collected."""
 
-    def __init__(self, problem: Problem, solution: Solution, open_: npt.NDArray[np.intp]) -> None:
-        self.problem, self.solution, self.open = problem, solution, open_
+    def __init__(self, problem: Problem, solution: Solution, open_: npt.NDArray[np.intp], is_least: bool) -> None:
+        self.problem, self.solution, self.open, self.is_least = problem, solution, open_, is_least
         self.squares: list[Array] = []
         self.sufficient: list[Array] = []
         self.equations: list[tuple[Array, int | None]] = []
@@ -268,8 +273,10 @@ class _Conditions:
         with np.errstate(invalid="ignore"):
             first, last = (np.where(bend > 0, bend * side, 0.0) for side in (lower, upper))
         kept = (arguments > first + _AT) & (arguments < last - _AT) | ((bend == 0) & (np.abs(arguments) <= _AT))
+        if self.is_least and shape.free is None:
+            kept &= lower < 0  # a shortfall of 0 may become a surplus
         self.equations.append((rows[kept], scalar))
-        above = arguments >= last
+        above = arguments > last + _AT
         low, high = np.where(above, last - arguments, -np.inf), np.where(above, np.inf, first - arguments)
         self.inequalities.append((rows[~kept], low[~kept], np.maximum(high, 0.0)[~kept], scalar))
 
