@@ -124,11 +124,11 @@ def _scaled(K: Array) -> Array:
 
 def step_within_optima(problem: Problem, solution: Solution) -> Step:
     """Conditions that all other optimal weights meet; incomplete where some function has none of that kind."""
-    is_least = solution.objective <= problem.least_value + _SLACK * problem.scale
+    slack = max(_SLACK * problem.scale, 10 * abs(solution.gap) * problem.gap_unit_at(solution.objective))
+    is_least = solution.objective <= problem.least_value + slack
     if is_least:  # no limit can have a price, whatever is left of slopes that were divided by an objective of 0
         none = np.zeros(len(problem.linear.lower))
         solution = replace(solution, row_duals=none, limit_duals={}, pulls={})
-    slack = max(_SLACK * problem.scale, 10 * abs(solution.gap) * problem.gap_unit_at(solution.objective))
     low, high, of_sums = _intervals(problem, solution, slack, is_least)
     open_ = np.flatnonzero(high - low > 10 * _AT * problem.unit)
     conditions = _Conditions(problem, solution, open_, is_least)
