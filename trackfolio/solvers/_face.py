@@ -18,6 +18,7 @@ from scipy.linalg.lapack import dpotrf, dpstrf
 
 from trackfolio._functions import AbsoluteSum, Limit, Linear, PowerSum
 from trackfolio._position import Position
+from trackfolio._products import chunks, transposed_times
 from trackfolio._quadratic import Quadratic, RowsQuadratic, factors_of
 from trackfolio._shape import Shape
 from trackfolio._validation import Array
@@ -35,6 +36,7 @@ _AT = 1e-7
 _FLAT = 1e-12
 # With more, linear programs would take longer than the fit.
 _MOST_DIRECTIONS = 10
+_MOST_PERIODS = 1000
 
 
 @dataclass(frozen=True)
@@ -171,7 +173,8 @@ class _Conditions:
         self.problem, self.solution, self.open, self.is_least = problem, solution, open_, is_least
         self.squares: list[Array] = []
         self.sufficient: list[Array] = []
-        self.equations: list[tuple[Array, int | None]] = []
+        self.equations: list[Array] = []
+        self.of_periods: list[tuple[Array, Array, float, float, int | None]] = []
         self.inequalities: list[tuple[Array, Array, Array, int | None]] = []
         self.n_scalars, self.is_complete = 0, True
 
@@ -184,7 +187,7 @@ class _Conditions:
         block = block.toarray() if sp.issparse(block) else block
         there = np.abs(block).max(axis=1, initial=0.0) > 0
         priced = (lower == upper) | (np.abs(duals) * self.problem.unit > _PRICED * self.problem.scale)
-        self.equations.append((block[there & priced], None))
+        self.equations.append(block[there & priced])
         Aw, kept = A @ self.solution.weights, there & ~priced
         self.inequalities.append((block[kept], (lower - Aw)[kept], (upper - Aw)[kept], None))
 
@@ -216,7 +219,7 @@ class _Conditions:
                 total += coefficient * function.minorant(self.solution.weights, given).slope[self.open]
         size = float(np.max(np.abs(total), initial=0.0))
         if is_priced and is_affine and size > 0:
-            self.equations.append((total[None, :] / size, None))
+            self.equations.append(total[None, :] / size)
 
     def _add(self, coefficient: float, function: Any, *, is_constant: bool) -> None:
         if isinstance(function, Linear | AbsoluteSum):
@@ -252,33 +255,45 @@ class _Conditions:
     def _add_returns(self, position: Position) -> None:
         self.is_complete = False
         if position.X is not None:
-            block = position.double_rows[:, self.open] / position.return_unit
-            self.sufficient.append(block.T @ block / len(block))
+            everything = np.ones(len(position.rows), dtype=bool)
+            self.sufficient.append(self._gram(position, everything, np.zeros(len(self.open)))[0] / len(everything))
 
     def _add_pieces(self, position: Position, shape: Shape) -> None:
         """Periods at a kink, or where a piece is curved, keep their argument; the others their side of it."""
         unit = position.return_unit * self.problem.unit
-        rows = position.double_rows[:, self.open] / position.return_unit
-        returns = position.returns(self.solution.weights) / unit
+        returns, mean = position.returns(self.solution.weights) / unit, np.zeros(len(self.open))
         if shape.centre is not None:
-            rows, returns = rows - shape.centre @ rows, returns - shape.centre @ returns
-        counts = shape.upper > shape.lower
-        arguments, rows = (shape.sign * returns - shape.offset / unit)[counts], shape.sign * rows[counts]
-        lower, upper = shape.lower[counts], shape.upper[counts]
-        scalar = None
+            mean = transposed_times(position.rows, shape.centre)[self.open]
+            returns = returns - shape.centre @ returns
+        counts, arguments, scalar = shape.upper > shape.lower, shape.sign * returns - shape.offset / unit, None
         if shape.free is not None:
             scalar, self.n_scalars = self.n_scalars, self.n_scalars + 1
-            arguments = arguments - _threshold(arguments, upper, shape.free)
-        bend = np.zeros(len(arguments)) if shape.curvature is None else shape.curvature[counts] / unit
+            arguments = arguments - _threshold(arguments[counts], shape.upper[counts], shape.free)
+        bend = np.zeros(len(arguments)) if shape.curvature is None else shape.curvature / unit
         with np.errstate(invalid="ignore"):
-            first, last = (np.where(bend > 0, bend * side, 0.0) for side in (lower, upper))
+            first, last = (np.where(bend > 0, bend * side, 0.0) for side in (shape.lower, shape.upper))
         kept = (arguments > first + _AT) & (arguments < last - _AT) | ((bend == 0) & (np.abs(arguments) <= _AT))
         if self.is_least and shape.free is None:
-            kept &= lower < 0  # a shortfall of 0 may become a surplus
-        self.equations.append((rows[kept], scalar))
+            kept &= shape.lower < 0  # a shortfall of 0 may become a surplus
+        self.of_periods.append((*self._gram(position, counts & kept, mean), shape.sign, scalar))
         above = arguments > last + _AT
-        low, high = np.where(above, last - arguments, -np.inf), np.where(above, np.inf, first - arguments)
-        self.inequalities.append((rows[~kept], low[~kept], np.maximum(high, 0.0)[~kept], scalar))
+        room = np.where(above, arguments - last, np.maximum(first - arguments, 0.0))
+        # Of many periods the nearest to their kinks; the others are looked at when a step is tried.
+        others = np.flatnonzero(counts & ~kept)
+        near = others[np.argsort(room[others], kind="stable")[:_MOST_PERIODS]]
+        rows = np.asarray(position.rows[near], dtype=np.float64)[:, self.open] - mean
+        low, high = np.where(above, -room, -np.inf)[near], np.where(above, np.inf, room)[near]
+        self.inequalities.append((shape.sign / position.return_unit * rows, low, high, scalar))
+
+    def _gram(self, position: Position, chosen: npt.NDArray[np.bool_], mean: Array) -> tuple[Array, Array, float]:
+        """Products of the open assets' returns less their mean over chosen periods, and sums; in their typical size."""
+        n = len(self.open)
+        squares, sums = np.zeros((n, n)), np.zeros(n)
+        for part, rows in chunks(position.rows):
+            block = (rows[chosen[part]][:, self.open] - mean) / position.return_unit
+            squares += block.T @ block
+            sums += block.sum(axis=0)
+        return squares, sums, float(chosen.sum())
 
     def step(self, low: Array, high: Array) -> Step:
         """All of it."""
@@ -286,9 +301,14 @@ class _Conditions:
         K = np.zeros((n + m, n + m))
         for square in self.squares:
             K[:n, :n] += square
-        for rows, scalar in self.equations:
-            with_scalar = self._widened(rows, scalar)
-            K += with_scalar.T @ with_scalar
+        for rows in self.equations:
+            K[:n, :n] += rows.T @ rows
+        for square, sums, count, sign, place in self.of_periods:
+            K[:n, :n] += square
+            if place is not None:  # it is subtracted from each argument
+                K[:n, n + place] -= sign * sums
+                K[n + place, :n] -= sign * sums
+                K[n + place, n + place] += count
         necessary = K.copy()
         for square in self.sufficient:
             K[:n, :n] += square
