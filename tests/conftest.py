@@ -9,6 +9,9 @@ from trackfolio._position import Position
 from trackfolio.exceptions import InfeasibleError
 from trackfolio.problem import Problem
 
+#: Of data that leave several optima on purpose.
+MANY = pytest.mark.filterwarnings("ignore::trackfolio.exceptions.NonUniqueWarning")
+
 
 def simulate(n_assets=8, n_periods=120, seed=0, noise=0.001):
     """Fat-tailed returns with a common factor, and a benchmark that the assets cannot replicate exactly."""

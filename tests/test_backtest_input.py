@@ -21,6 +21,7 @@ from trackfolio.costs import TransactionCost
 from trackfolio.exceptions import PricesWarning
 from trackfolio.model_selection import WalkForward, backtest
 
+from .conftest import MANY
 from .test_backtest import CV, HELD, quiet
 
 
@@ -245,6 +246,7 @@ def test_prices_are_noticed_once(frames, model):
         quiet(model, X, (1 + y).cumprod())
 
 
+@MANY
 @pytest.mark.parametrize("returns", [0.0, 0.001])
 def test_returns_without_movement_and_single_assets(returns):
     X, y = np.full((60, 3), returns), np.full(60, returns)

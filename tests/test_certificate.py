@@ -19,7 +19,7 @@ from trackfolio.exceptions import AccuracyWarning, TrackfolioWarning
 from trackfolio.risks import Risk, RootMeanSquare, StandardDeviation, Variance
 from trackfolio.solvers import Conic, solve
 
-from .conftest import simulate, tracking_problem
+from .conftest import MANY, simulate, tracking_problem
 
 
 def problem(risk=None, seed=0, **changes):
@@ -123,6 +123,7 @@ def test_infinite_bounds_are_tightened_by_the_other_limits():
     assert 0 <= solution.gap < 1e-8  # by the curvature
 
 
+@MANY
 def test_flat_directions_with_a_small_objective():
     """Six rows, eight assets, two of them the same: slopes are zero up to a rounding that the root magnifies."""
     for seed in range(40):
@@ -134,6 +135,7 @@ def test_flat_directions_with_a_small_objective():
         assert model.solution_.gap <= 1e-8
 
 
+@MANY
 def test_no_bound_is_said_to_be_none():
     """With free weights and fewer rows than assets there is no curvature; an optimum of 0 needs no proof."""
     X, y = simulate(12, 5)

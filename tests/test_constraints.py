@@ -148,8 +148,6 @@ def test_multiplier_is_the_derivative(name, risk):
     loose, tight = (fitted(name, value + sign * looser * step, risk=risk).solution_.objective for sign in (1, -1))
     model = fitted(name, value, risk=risk)
     price = np.max(model.solution_.multipliers["limit"])
-    if "ratio" in name:  # multipliers are per unit of weight, not of the ratio
-        price *= (B if name == "group ratio" else A) @ model.weights_
     assert price > 0
     assert_allclose(price, (tight - loose) / (2 * step), rtol=0.02, atol=1e-6 * risk.value(X @ HELD))
 

@@ -40,7 +40,7 @@ from trackfolio.solvers.interior_point._maps import Chosen, Pairs, Rows, SparseR
 from trackfolio.solvers.interior_point._method import solve_program
 from trackfolio.solvers.interior_point._translate import Translation
 
-from .conftest import find_by, simulate
+from .conftest import MANY, find_by, simulate
 
 SCENARIO_RISKS = [
     CVaR(0.9),
@@ -103,6 +103,7 @@ ODD = {
 }
 
 
+@MANY
 @pytest.mark.parametrize("odd", ODD)
 @pytest.mark.parametrize("risk", SCENARIO_RISKS, ids=repr)
 def test_odd_data(risk, odd):

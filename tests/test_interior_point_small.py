@@ -15,7 +15,7 @@ from trackfolio.solvers.interior_point import _program
 from trackfolio.solvers.interior_point._blocks import Thin, block_of
 from trackfolio.solvers.interior_point._translate import Translation
 
-from .conftest import simulate
+from .conftest import MANY, simulate
 
 
 class Trades(Constraint):
@@ -77,6 +77,7 @@ def test_returns_of_few_periods_are_shared_by_tail_and_limit():
     assert (ours.status, ours.solver) == ("optimal", "InteriorPoint")
 
 
+@MANY
 @pytest.mark.parametrize("risk", [None, StandardDeviation()], ids=repr)
 @pytest.mark.parametrize("n_periods", [12, 40, 60])
 def test_few_periods_are_tracked_exactly(risk, n_periods):

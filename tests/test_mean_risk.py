@@ -18,7 +18,7 @@ from trackfolio.objectives import MaxReturn, MaxUtility, MinRisk, Objective
 from trackfolio.risks import CVaR, RootMeanSquare, StandardDeviation, Variance
 from trackfolio.solvers import InteriorPoint
 
-from .conftest import simulate
+from .conftest import MANY, simulate
 
 
 def rmse(w, X, y):
@@ -372,6 +372,7 @@ def test_anyone_can_recompute_the_proof(market):
     assert certify(model.make_problem(X, y), model.solution_) == model.solution_.certificate
 
 
+@MANY
 def test_few_rows_one_asset_one_row():
     X = simulate(12, 6)[0]
     assert MeanRisk(StandardDeviation(), min_weights=-1).fit(X).solution_.objective < 1e-9

@@ -7,7 +7,10 @@ from numpy.testing import assert_allclose
 from trackfolio import MinTrackingError
 from trackfolio.risks import RootMeanSquare, StandardDeviation, Variance
 
+from .conftest import MANY
 
+
+@MANY
 @pytest.mark.parametrize("risk", [RootMeanSquare(), StandardDeviation(), Variance()], ids=lambda r: type(r).__name__)
 def test_small_and_odd_data_solve(risk, market):
     X, y = market
@@ -24,6 +27,7 @@ def test_small_and_odd_data_solve(risk, market):
     assert wide.solution_.gap <= 1e-8
 
 
+@MANY
 def test_one_row(market):
     X, y = market
     model = MinTrackingError().fit(X[:1], y[:1])

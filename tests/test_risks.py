@@ -36,7 +36,7 @@ from trackfolio.risks import (
 )
 from trackfolio.risks._drawdown import _filled
 
-from .conftest import simulate
+from .conftest import MANY, simulate
 
 R = simulate(1, 83)[0][:, 0]
 
@@ -216,6 +216,7 @@ def test_entropic_value_at_extremes():
         assert_allclose(EVaR(0.9).value(scale * R), scale * EVaR(0.9).value(R), rtol=1e-9)
 
 
+@MANY
 def test_a_risk_of_zero_at_equal_weights_is_no_unit():
     X = (3 * np.random.RandomState(0).uniform(size=(20, 5))).astype(int).astype(float)
     assert abs(CVaR().value(X.mean(axis=1))) < 1e-12

@@ -40,6 +40,8 @@ from trackfolio.risks import (
 )
 from trackfolio.solvers import Conic
 
+from .conftest import MANY
+
 WEIGHT_CHECKS = [
     "check_sample_weights_pandas_series",
     "check_sample_weights_not_an_array",
@@ -69,6 +71,7 @@ def expected_failures(estimator):
 
 
 # The checks use positive numbers of any size as data, which look like prices, and skip array API input.
+@MANY
 @pytest.mark.filterwarnings("ignore::trackfolio.exceptions.PricesWarning")
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
 @parametrize_with_checks(

@@ -52,7 +52,7 @@ from trackfolio.solution import Solution
 from trackfolio.solvers import REGISTRY, Conic, DenseQP
 from trackfolio.testing import check_constraint, check_risk, check_solver
 
-from .conftest import simulate
+from .conftest import MANY, simulate
 
 
 def subclasses(cls):
@@ -283,6 +283,7 @@ def models(draw):
     return model, X, y, inside
 
 
+@MANY
 @settings(max_examples=80, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(models())
 def test_both_solvers_agree_and_nothing_feasible_is_better(case):

@@ -22,6 +22,8 @@ from trackfolio.constraints import BetaBounds, MinReturn, RiskLimit
 from trackfolio.datasets import load_sp500
 from trackfolio.risks import CVaR, RootMeanSquare, StandardDeviation, Variance
 
+from .conftest import MANY
+
 X, y = load_sp500(start="2018-01-01", return_X_y=True)
 CUTS = [0, 40, 300, 302, 1000, len(X)]
 
@@ -145,6 +147,7 @@ def test_only_where_moments_are_enough():
         MinTrackingError(constraints=[CVaR() <= 0.02]).partial_fit(X, y)
 
 
+@MANY
 @pytest.mark.parametrize(
     ("call", "match"),
     [

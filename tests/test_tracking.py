@@ -23,7 +23,7 @@ from trackfolio.datasets import load_sp500, make_index_market
 from trackfolio.risks import RootMeanSquare, StandardDeviation, Variance
 from trackfolio.solvers import Conic
 
-from .conftest import simulate
+from .conftest import MANY, simulate
 
 SOLVERS = pytest.mark.parametrize("solver", [None, Conic()], ids=["automatic", "conic"])
 BONDS = np.array([[1, 0.2, 0.1], [0.2, 1.5, 0.3], [0.1, 0.3, 2]]) * 1e-4
@@ -119,6 +119,7 @@ def test_benchmark_by_returns_and_by_weights_give_the_same_portfolio():
 # Against the textbook program, for both solvers, in shapes that hurt.
 
 
+@MANY
 @SOLVERS
 @pytest.mark.parametrize(
     ("n_assets", "n_periods"),
@@ -135,6 +136,7 @@ def test_objective_is_that_of_the_textbook_program(solver, n_assets, n_periods):
         assert model.solution_.primal_violation < 1e-9
 
 
+@MANY
 def test_solvers_agree_on_singular_data():
     X, y = simulate()
     X = np.column_stack([X, X[:, 0], X[:, 0], np.zeros(len(X)), np.full(len(X), 1e-4)])  # duplicates and constants

@@ -12,6 +12,7 @@ from trackfolio.exceptions import InfeasibleError, UnboundedError
 from trackfolio.problem import Problem
 from trackfolio.solution import Certificate, Solution
 from trackfolio.solvers import Solver, choose, find, report
+from trackfolio.solvers._uniqueness import with_freedom
 
 _MOST_STEPS = 50
 
@@ -60,7 +61,8 @@ def largest_ratio(problem: Problem, risk: Function, losses: list[Summand], solve
     if reached < ratio:  # by rounding, or where the step is inaccurate: the one before is better, by the same proof
         best, reached = better, ratio
     tolerance = (solver or choose(step)[0]).tolerance
-    result = _as_ratio(found, best, ratio, reached, risk.value(best.weights), least_risk if proven else 0.0, tolerance)
+    found, least_risk = with_freedom(step, found), least_risk if proven else 0.0
+    result = _as_ratio(found, best, ratio, reached, risk.value(best.weights), least_risk, tolerance)
     report(result, reasons)
     return dataclasses.replace(result, iterations=iterations, seconds=time.perf_counter() - start)
 

@@ -100,6 +100,12 @@ class Holdings:
         out = states == OUT
         return np.where(out, 0.0, lower), np.where(out, 0.0, upper)
 
+    def room(self, w: Array) -> npt.NDArray[np.bool_]:
+        """Which assets could be held in any size beside those that are held."""
+        held = w != 0
+        full = [limit.members for limit in self.limits if (held & limit.members).sum() >= limit.most]
+        return np.asarray((self.least == 0) & ~np.any([np.zeros_like(held), *full], axis=0))
+
     @property
     def sides(self) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
         """Bounds of all weights if they are held long (or at all), and if they are held short."""

@@ -77,7 +77,7 @@ def certify(problem: Problem, solution: Solution) -> Certificate:
         # Above the objective by more than rounding, it says that something is wrong: then the gap is negative.
         bound = objective if objective < bound <= objective + 1e-6 * unit else bound
         return Certificate(kind, objective, bound, float((objective - bound) / unit), violation)
-    if _is_provable(problem):
+    if is_provable(problem):
         proven = _lower_bound(problem, solution, objective)
         # With free weights, slopes that are zero but for rounding prove nothing; the point of the cone form may.
         if np.isfinite(proven) or solution.cone_point is None:
@@ -97,7 +97,8 @@ def _searched_bound(problem: Problem, solution: Solution) -> tuple[str, float]:
     return "bound", float(np.sqrt(max(bound, 0.0))) if problem.is_root else bound
 
 
-def _is_provable(problem: Problem) -> bool:
+def is_provable(problem: Problem) -> bool:
+    """Whether each function has an affine one below it, from which slopes of the objective follow."""
     functions = [f for _, _, f in problem.objective]
     functions += [f for limits in problem.limits.values() for limit in limits for _, f in limit.summands]
     return all(f.is_provable for f in functions) and not any(problem.other_terms())

@@ -15,8 +15,9 @@
     └── TrackfolioWarning
         ├── PricesWarning                the input looks like prices, not returns
         ├── SolverFallbackWarning        a solver gave up and another one took over
-        └── AccuracyWarning              the proven gap is larger than the tolerance asked for
-            └── SearchStoppedWarning     since a limit on time, nodes or memory, or an interrupt, ended the search
+        ├── AccuracyWarning              the proven gap is larger than the tolerance asked for
+        │   └── SearchStoppedWarning     since a limit on time, nodes or memory, or an interrupt, ended the search
+        └── NonUniqueWarning             other weights, measurably different, are as good
 
 Wrong shapes, unknown names, values out of range and the like are plain `ValueError` and `TypeError`, as everywhere in
 scikit-learn.
@@ -26,6 +27,7 @@ __all__ = [
     "AccuracyWarning",
     "InfeasibleError",
     "MissingSolverError",
+    "NonUniqueWarning",
     "OptimizationError",
     "PricesWarning",
     "SearchStoppedWarning",
@@ -235,4 +237,22 @@ class SearchStoppedWarning(AccuracyWarning):
     ...     model = MinTrackingError(cardinality=10, solver=Sparse(time_limit=0)).fit(X, y)
     >>> given[0].category.__name__, model.solution_.stopped_by
     ('SearchStoppedWarning', 'time')
+    """
+
+
+class NonUniqueWarning(TrackfolioWarning):
+    """Other weights, measurably different, are within the limits and as good: which one was returned is arbitrary.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from trackfolio import MinTrackingError
+    >>> from trackfolio.datasets import load_sp500
+    >>> X, y = load_sp500(start="2022-01-01", return_X_y=True)
+    >>> twice = X.assign(AGAIN=X["AAPL"])
+    >>> with warnings.catch_warnings(record=True) as given:
+    ...     warnings.simplefilter("always")
+    ...     model = MinTrackingError().fit(twice, y)
+    >>> given[0].category.__name__, model.solution_.freedom > 0.01
+    ('NonUniqueWarning', True)
     """

@@ -71,10 +71,17 @@ class Solution:
     multipliers : dict of str to float or ndarray
         By name of the limit ("budget", "min_weights", "max_weights", names of constraints): improvement of the
         objective per unit by which the limit is relaxed, at least 0; of an equality signed: the improvement per unit of
-        increase of its value. Empty where the objective is not differentiable (an RMSE of 0); without the bounds
-        where a constraint of one's own is not linear.
+        increase of its value.
+    multipliers_note : str
+        Why there are no multipliers (an RMSE of 0, whole numbers), or none of the bounds (a constraint of one's own
+        that is not linear), or for which names they hold. "" where nothing has to be known of them.
     certificate : Certificate or None
         The proof.
+    freedom : float
+        How far other weights are that are as good, as a one-way turnover: 0 where the optimum is known to be unique,
+        NaN where that is not known.
+    other_weights : ndarray or None
+        These weights, where there are some.
     row_duals : ndarray or None
         Signed multipliers of the rows of `Problem.linear`: positive pushes up from the lower limit.
     limit_duals : dict of str to list of float
@@ -117,7 +124,10 @@ class Solution:
     iterations: int = 0
     seconds: float = 0.0
     multipliers: dict[str, Any] = field(default_factory=dict)
+    multipliers_note: str = ""
     certificate: Certificate | None = None
+    freedom: float = math.nan
+    other_weights: Array | None = None
     row_duals: Array | None = None
     limit_duals: dict[str, list[float]] = field(default_factory=dict)
     pulls: dict[str, list[Array | None]] = field(default_factory=dict)

@@ -139,7 +139,7 @@ class GroupRatio(_OfGroups):
     .. math:: lower \sum_{i \in other} w_i \le \sum_{i \in group} w_i \le upper \sum_{i \in other} w_i
 
     Where the other group's weight is positive, these are limits on the ratio; written as linear limits, they also hold
-    where it is 0 or below. Multipliers are per unit of the group's weight.
+    where it is 0 or below. Multipliers are per unit of the ratio.
 
     Parameters
     ----------
@@ -176,19 +176,44 @@ class GroupRatio(_OfGroups):
         self.upper = upper
 
     def rows(self, problem: Any) -> Rows:
-        """Linear limits, one row for each side that is given."""
-        members = self._members(problem.names)
-        for name in (self.group, self.other):
-            if str(name) not in members:
-                raise unknown_name("GroupRatio", name, list(members), kind="group")
-        group, other = members[str(self.group)], members[str(self.other)]
+        """Linear limits, one row for each side that is given; one of both where they are equal."""
+        group, other = self._both(problem.names)
         ratios = {side: self._ratio(side) for side in ("lower", "upper") if getattr(self, side) is not None}
         if not ratios or group is other:
             raise ValueError("GroupRatio needs two different groups, and a lower or an upper limit.")
         if ratios.get("lower", 0.0) > ratios.get("upper", np.inf):
             raise InfeasibleError(f"GroupRatio: lower limit {self.lower} is above upper limit {self.upper}.")
+        if len(set(ratios.values())) < len(ratios):
+            return Rows((group - ratios["lower"] * other)[None, :], 0.0, 0.0)
         signs = {"lower": 1.0, "upper": -1.0}
         return Rows(np.array([signs[side] * (group - ratio * other) for side, ratio in ratios.items()]), 0.0, np.inf)
+
+    def in_own_units(self, problem: Any, w: Array, multipliers: Any) -> Any:
+        """Give multipliers per unit of the ratio, from those per unit of the group's weight.
+
+        Parameters
+        ----------
+        problem : Problem
+            Data and names.
+        w : ndarray of shape (n_assets,)
+            Weights at which the other group is measured.
+        multipliers : ndarray
+            Per unit of the group's weight.
+
+        Returns
+        -------
+        ndarray
+            Per unit of the ratio.
+        """
+        return multipliers * float(self._both(problem.names)[1] @ w)
+
+    def _both(self, names: list[str]) -> tuple[Array, Array]:
+        """Ones for the assets of the group, and for those of the other."""
+        members = self._members(names)
+        for name in (self.group, self.other):
+            if str(name) not in members:
+                raise unknown_name("GroupRatio", name, list(members), kind="group")
+        return members[str(self.group)], members[str(self.other)]
 
     def _ratio(self, side: str) -> float:
         """One limit, checked."""

@@ -16,6 +16,7 @@ from trackfolio.comparison import compare
 from trackfolio.model_selection._backtest_html import backtest_html, backtests_html
 from trackfolio.model_selection._decision import Decision
 from trackfolio.model_selection._ledger import Book, Ledger, hold
+from trackfolio.solvers._uniqueness import warn_of_several
 
 __all__ = ["Backtest", "Backtests"]
 
@@ -51,8 +52,8 @@ class Backtest:
         Weights after each trade, by the first period for which they are held.
     rebalances : DataFrame
         A row for each trade: last row of the training set, one-way turnover, cost as a share of the value, names held,
-        seconds of fitting, status and gap of the solution, terms lifted because nothing was held before, and why it
-        failed if it did.
+        seconds of fitting, status, gap and freedom of the solution (see `Solution`), terms lifted because nothing was
+        held before, and why it failed if it did.
     sales : DataFrame
         What was sold because prices ended: period, asset, weight and cost.
     estimators : list of estimators or None
@@ -183,6 +184,8 @@ def stitched(
 ) -> Backtest:
     """Book all decisions, and put the periods together."""
     _report_failures(decisions, name)
+    fits = f"rebalances of {name!r}" if name else "rebalances"
+    warn_of_several([decision.freedom for decision in decisions], fits, "Backtest.rebalances['freedom']")
     ledger = Ledger(book, market.values)
     for decision, (_, test) in zip(decisions, folds, strict=True):
         ledger.rebalance(decision.weights, slice(test[0], test[-1] + 1))
@@ -232,6 +235,7 @@ def _table(decisions: list[Decision], ledger: Ledger, trained_to: pd.Index, peri
             "seconds": [decision.seconds for decision in decisions],
             "status": [decision.status for decision in decisions],
             "gap": [decision.gap for decision in decisions],
+            "freedom": [decision.freedom for decision in decisions],
             "lifted": [", ".join(decision.lifted) for decision in decisions],
             "failure": [decision.failure for decision in decisions],
         },

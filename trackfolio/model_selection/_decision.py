@@ -22,6 +22,7 @@ from trackfolio._validation import Array, prices_looked_for
 from trackfolio._version import __version__
 from trackfolio.model_selection._ledger import Book, Ledger
 from trackfolio.portfolio import Portfolio
+from trackfolio.solvers._uniqueness import uniqueness_recorded
 
 
 class Decision(NamedTuple):
@@ -32,6 +33,7 @@ class Decision(NamedTuple):
     seconds: float = 0.0
     status: str = ""
     gap: float = np.nan
+    freedom: float = np.nan
     lifted: tuple[str, ...] = ()
     failure: str = ""
     estimator: Any = None
@@ -164,7 +166,7 @@ def _decided(
             )
         previous = {_parameter(model): dict(zip(inside, holdings.tolist(), strict=True))}
     # One thread, so that the numbers are the same wherever and beside whatever this runs.
-    with threads_for(0.0), prices_looked_for():
+    with threads_for(0.0), prices_looked_for(), uniqueness_recorded():
         start = time.perf_counter()
         try:
             model.fit(X, y, **previous) if y is not None else model.fit(X, **previous)
@@ -184,6 +186,7 @@ def _decided(
         seconds=seconds,
         status=getattr(solution, "status", ""),
         gap=np.nan if getattr(solution, "certificate", None) is None else solution.gap,  # type: ignore[union-attr]
+        freedom=getattr(solution, "freedom", np.nan),
         lifted=lifted,
         estimator=model if keep else None,
     )

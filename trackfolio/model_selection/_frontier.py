@@ -19,6 +19,7 @@ from trackfolio.model_selection._parallel import is_sequential, run, with_progre
 from trackfolio.model_selection._shared import Family, SharedData
 from trackfolio.portfolio import Portfolio
 from trackfolio.risks import RootMeanSquare
+from trackfolio.solvers._uniqueness import uniqueness_recorded, warn_of_several
 
 __all__ = ["Frontier", "frontier"]
 
@@ -62,7 +63,7 @@ class Frontier(Family):
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """Risk, mean return, tracking RMSE, multiplier of the parameter, number of assets held, and gap."""
+        """Risk, mean return, tracking RMSE, multiplier of the parameter, names held, gap, freedom of the weights."""
         index = pd.Index(self.values, name=self.parameter)
         return pd.DataFrame([self._row(*pair) for pair in zip(self.estimators, self.portfolios, strict=True)], index)
 
@@ -75,6 +76,7 @@ class Frontier(Family):
             "multiplier": float(price) if np.ndim(price) == 0 else np.nan,
             "assets held": int(np.sum(np.abs(estimator.weights_) > 1e-6)),
             "gap": estimator.solution_.gap,
+            "freedom": estimator.solution_.freedom,
         }
 
     def __repr__(self) -> str:
@@ -169,7 +171,8 @@ def frontier(
     if parameter in template.get_params() and parameter in _WITH_ENDS:
         template.set_params(**{parameter: None})
     data = SharedData(template, X, y, previous_weights, sample_weight)
-    listed, ends = (_checked(values), {}) if np.ndim(values) else _range(data, parameter, int(values))
+    with uniqueness_recorded():
+        listed, ends = (_checked(values), {}) if np.ndim(values) else _range(data, parameter, int(values))
     middle = [value for k, value in enumerate(listed) if k not in ends]
     if is_sequential(n_jobs):
         fitted = _one_by_one(data, parameter, middle, ends.get(0))
@@ -177,6 +180,8 @@ def frontier(
         fitted = run((delayed(_fitted)(data, parameter, value) for value in middle), n_jobs)
     inner = iter(list(with_progress(fitted, len(middle), parameter, progress)))
     models = [ends[k] if k in ends else next(inner) for k in range(len(listed))]
+    freedoms = [model.solution_.freedom for model in models]
+    warn_of_several(freedoms, "points of the frontier", "the table's column 'freedom'")
     return Frontier(
         parameter, listed, models, [data.portfolio(m, f"{v:.6g}") for m, v in zip(models, listed, strict=True)]
     )
@@ -213,7 +218,8 @@ def _fitted(data: SharedData, parameter: str, value: float, near: Any = None) ->
     else:
         model.set_params(**{parameter: value})
     try:
-        return data.fit(model, shared=parameter.partition("__")[0] in _OF_TERMS, near=near)
+        with uniqueness_recorded():
+            return data.fit(model, shared=parameter.partition("__")[0] in _OF_TERMS, near=near)
     except InfeasibleError as error:
         raise InfeasibleError(f"{parameter}={value:.6g} cannot be reached. {error}") from error
 

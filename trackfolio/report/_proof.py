@@ -26,17 +26,14 @@ def proof(estimator: Any, part: str) -> str:
 def _multipliers(estimator: Any, solution: Any) -> str:
     """One sentence for each limit that binds, the dearest first."""
     sentences = sorted(_sentences(estimator, solution), reverse=True)
+    note = f"<p>{escape(solution.multipliers_note)}</p>" if solution.multipliers_note else ""
     if not solution.multipliers:
-        return (
-            "<p>There are none here: the objective has no derivative where it is 0, and none across whole numbers.</p>"
-        )
+        return note
     if not sentences:
         return "<p>No limit binds but the budget.</p>"
     items = "".join(f"<li>{text}</li>" for _, text in sentences[:_MOST])
     more = f"<p>{len(sentences) - _MOST} more limits bind, and cost less.</p>" if len(sentences) > _MOST else ""
-    few = "<p>With the names as they are held: another number of names is not a matter of small steps.</p>"
-    discrete = few if getattr(estimator, "cardinality", None) is not None else ""
-    return f"<p>From the multipliers of the solution, in sample:</p><ul>{items}</ul>{discrete}{more}"
+    return f"<p>From the multipliers of the solution, in sample:</p><ul>{items}</ul>{note}{more}"
 
 
 def _sentences(estimator: Any, solution: Any) -> list[tuple[float, str]]:

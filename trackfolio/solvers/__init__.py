@@ -25,6 +25,7 @@ from trackfolio.solvers._base import Solver
 from trackfolio.solvers._conflict import conflicting_terms
 from trackfolio.solvers._multipliers import multipliers
 from trackfolio.solvers._unbounded import refuse_unbounded
+from trackfolio.solvers._uniqueness import with_freedom
 from trackfolio.solvers.conic import Conic
 from trackfolio.solvers.dense_qp import DenseQP
 from trackfolio.solvers.interior_point import InteriorPoint
@@ -133,7 +134,7 @@ def solve(problem: Problem, solver: Solver | None = None) -> Solution:
     """
     found, reasons = find(problem, solver)
     report(found, reasons)
-    return found
+    return with_freedom(problem, found)
 
 
 def find(problem: Problem, solver: Solver | None = None) -> tuple[Solution, list[str]]:
@@ -209,7 +210,8 @@ def _certified(problem: Problem, solver: Solver) -> Solution:
         raise failure
     # The cone's point is only kept where the proof needs it: solutions stay small.
     point = best.cone_point if best.certificate and best.certificate.kind == "residuals" else None
-    return dataclasses.replace(best, multipliers=multipliers(problem, best), cone_point=point)
+    prices, note = multipliers(problem, best)
+    return dataclasses.replace(best, multipliers=prices, multipliers_note=note, cone_point=point)
 
 
 def _proven(problem: Problem, found: Solution, tolerance: float) -> Solution:

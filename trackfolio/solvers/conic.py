@@ -62,17 +62,17 @@ class Conic(Solver):
     tolerance : float, default=1e-8
         Gap (relative) that the solution must reach; a larger one gives an `AccuracyWarning`.
 
+    Raises
+    ------
+    MissingSolverError
+        From `fit`, for a solver that is not installed.
+
     References
     ----------
     .. [1] Diamond & Boyd (2016), CVXPY: a Python-embedded modeling language for convex optimization, Journal of Machine
        Learning Research 17.
     .. [2] Goulart & Chen (2024), Clarabel: an interior-point solver for conic programs with quadratic objectives,
        arXiv:2405.12762.
-
-    Raises
-    ------
-    MissingSolverError
-        From `fit`, for a solver that is not installed.
 
     Examples
     --------
