@@ -48,7 +48,13 @@ class PortfolioHolder(TooltipsMixin, BaseEstimator):
             )
         if weights is not None:
             outside = universe.outside
-            weights = {name: w for name, w in weights.items() if w != 0 or str(name) not in outside}
+            for name, w in weights.items():
+                if w != 0 and str(name) in outside:
+                    raise ValueError(
+                        f"{str(name)!r} cannot be bought (there are no returns of it in all rows), but has a weight of "
+                        f"{w:.6g} in benchmark_weights: give it 0, leave it out of X, or give y in their place."
+                    )
+            weights = {name: w for name, w in weights.items() if str(name) not in outside}
         new.benchmark_weights = weights
         return new
 

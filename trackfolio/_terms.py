@@ -44,7 +44,8 @@ def named(terms: Sequence[Any] | None, what: str, kind: type) -> list[tuple[str,
         if isinstance(term, type):
             raise TypeError(f"{what} holds the class {term.__name__}; give an instance, {term.__name__}(...).")
         if not isinstance(term, kind):
-            raise TypeError(f"{what} takes {kind.__name__} objects, got {term!r}.")
+            hint = f" Write {term!r} <= limit." if offers(term, "value") and offers(term, "expression") else ""
+            raise TypeError(f"{what} takes {kind.__name__} objects, got {term!r}.{hint}")
     default = [term.term_name for name, term in pairs if name is None]
     counter: dict[str, int] = {}
     result: list[tuple[str, Any]] = []

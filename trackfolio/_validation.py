@@ -199,6 +199,11 @@ def refuse_non_finite(X: Any, what: str = "X") -> None:
     )
 
 
+def date_text(label: Any) -> str:
+    """Write a date without its time of day where that is midnight."""
+    return str(label).removesuffix(" 00:00:00")
+
+
 def check_same_index(X: Any, y: Any, x_name: str = "X", y_name: str = "y") -> None:
     """Refuse pandas X and y whose row labels differ, naming the first one that does."""
     left, right = getattr(X, "index", None), getattr(y, "index", None)
@@ -206,7 +211,7 @@ def check_same_index(X: Any, y: Any, x_name: str = "X", y_name: str = "y") -> No
         return
     if len(left) != len(right):
         odd = left.symmetric_difference(right, sort=False)
-        example = f"; {odd[0]} is in only one of them" if len(odd) else ""
+        example = f"; {date_text(odd[0])} is in only one of them" if len(odd) else ""
         raise ValueError(
             f"{x_name} has {len(left)} rows and {y_name} has {len(right)}: their dates differ{example}. "
             "Join them first, for example with trackfolio.datasets.prices_to_returns."
@@ -217,8 +222,8 @@ def check_same_index(X: Any, y: Any, x_name: str = "X", y_name: str = "y") -> No
             f"The dates of {x_name} and {y_name} are of different kinds ({left.dtype} and {right.dtype}): convert one."
         )
     raise ValueError(
-        f"The dates of {x_name} and {y_name} differ: row {first} is {left[first]} in {x_name} and "
-        f"{right[first]} in {y_name}. "
+        f"The dates of {x_name} and {y_name} differ: row {first} is {date_text(left[first])} in "
+        f"{x_name} and {date_text(right[first])} in {y_name}. "
         "Rows are never aligned in silence: join or sort them first."
     )
 

@@ -7,6 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from trackfolio._validation import date_text
+
 Array = npt.NDArray[np.float64]
 
 _MOST_NAMED = 5
@@ -28,11 +30,6 @@ class Labels:
 
     def place(self, row: int, column: int) -> str:
         return f"{self.what}: {self.asset(column)}, {self.date(row)}"
-
-
-def date_text(label: Any) -> str:
-    """Write a date without its time of day where that is midnight."""
-    return str(label).removesuffix(" 00:00:00")
 
 
 def check_labels(frame: pd.DataFrame, what: str) -> None:

@@ -124,7 +124,7 @@ class _DispersionRisk(_QuadraticRisk):
         ):
             raise TypeError(
                 f"covariance must be None, 'precomputed' or an estimator such as sklearn.covariance.LedoitWolf(), "
-                f"got {self.covariance!r}. To give a matrix, use covariance='precomputed' and fit(Sigma)."
+                f"got {_described(self.covariance)}. To give a matrix, use covariance='precomputed' and fit(Sigma)."
             )
         return position.covariance(self.covariance)
 
@@ -134,6 +134,12 @@ class _DispersionRisk(_QuadraticRisk):
             return super().at(position, w)
         variance = float(self._estimated(position).value(w))
         return float(np.sqrt(variance)) if self.is_root else variance
+
+
+def _described(value: Any) -> str:
+    """A value in a message; of a table, its kind and shape."""
+    shape = getattr(value, "shape", None)
+    return repr(value) if shape is None else f"a {type(value).__name__} of shape {shape}"
 
 
 def sample_variance(returns: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> float:
