@@ -272,5 +272,5 @@ def _market(rng: np.random.Generator) -> tuple[Array, Array, Array]:
 
 def _close(actual: Any, expected: float, promise: str, tolerance: float = 1e-8) -> None:
     assert abs(float(actual) - expected) <= tolerance * max(abs(expected), 1e-6), (
-        f"broken promise: {promise}; {float(actual)!r} was found, {expected!r} expected"
+        f"{promise}: {float(actual)!r} was found, {expected!r} expected"
     )
