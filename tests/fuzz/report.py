@@ -1,0 +1,5 @@
+"""The page of a run."""
+
+
+def page(found, seed):
+    return ""
