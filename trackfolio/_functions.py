@@ -155,6 +155,10 @@ class RiskOf:
         """Typical size of the risk."""
         return float(self.risk.scale(self.position, size))
 
+    def rounding(self, size: float) -> float:
+        """What rounding of the returns may make of a risk of 0."""
+        return float(self.risk.rounding(self.position, size))
+
     def minorant(self, w: Array, pull: Array | None) -> Minorant:
         """Affine function below the risk."""
         below: Minorant = self.risk.minorant_at(self.position, w, pull)

@@ -271,7 +271,7 @@ def _residuals(problem: Problem, solution: Solution) -> tuple[float, dict[str, f
     s = b - A @ x
     dual = float(inverse[-1]["offset"]) - 0.5 * float(x @ Px) - float(b @ z)
     # Each residual as what it may be worth in the objective at a point of this size: terms may come in any unit.
-    outside = _outside(s, data["dims"], dual=False) / (1 + float(np.max(np.abs(b))))
+    outside = _outside(s, data["dims"], dual=False) / (1 + float(np.max(np.abs([b, s]))))
     tilt = float(np.abs(Px + c + A.T @ z) @ np.maximum(np.abs(x), 1.0))
     return form.declared(problem, dual), {
         "primal": max([outside, *broken]),

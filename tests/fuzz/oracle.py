@@ -116,7 +116,7 @@ def _solved(program):
             elif program.is_lp():
                 program.solve(solver=cp.SCIPY, scipy_options={"method": "highs"})
             else:
-                program.solve(solver=cp.CLARABEL, **_TIGHT)
+                program.solve(solver=cp.CLARABEL, **_TIGHT, time_limit=20.0)
         except Exception:  # solvers raise all kinds: then nothing is said
             return None, "error"
     return (float(program.value) if program.status in _USABLE else None), program.status

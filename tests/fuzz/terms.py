@@ -86,9 +86,9 @@ class Draw:
 # Risks.
 
 
-def draw_risk(d, active):
-    """A risk of any class; where its own definition refuses the data, an error is due."""
-    cls = d.rng.choice(public_classes(Risk))
+def draw_risk(d, active, cls=None):
+    """A risk of any class, or of one; where its own definition refuses the data, an error is due."""
+    cls = d.rng.choice(public_classes(Risk)) if cls is None else cls
     parameters = {}
     for name, parameter in inspect.signature(cls).parameters.items():
         if name == "confidence":

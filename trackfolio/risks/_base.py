@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from trackfolio._constraint import Constraint
 from trackfolio._functions import Limit, Minorant, RiskOf, Written
+from trackfolio._moments import NOISE
 from trackfolio._position import CvxpyWeights, Position
 from trackfolio._quadratic import mean_diagonal
 from trackfolio._shape import Shape
@@ -188,6 +189,12 @@ class Risk(Term):
         inner = unit / own * returns
         expression, constraints, _ = parts(call_weighted(self.expression, inner, position.sample_weight))
         return Written(factor * expression, [*constraints, link], link, unit)
+
+    def rounding(self, position: Position, size: float = 1.0) -> float:
+        """What rounding of the returns may make of a risk of 0, where weights sum to `size`."""
+        if self.degree is None or not position.has_means:
+            return 0.0
+        return float((NOISE * position.return_unit * size) ** self.degree)
 
     def scale(self, position: Position, size: float = 1.0) -> float:
         """Size of typical values, by which problems are scaled and gaps are measured: the risk at equal weights.

@@ -31,7 +31,7 @@ class _QuadraticRisk(Risk):
     def scale(self, position: Position, size: float = 1.0) -> float:
         """Mean over the assets of the risk of each asset alone, from the squares (an optimum of 0 is no trouble)."""
         s = mean_diagonal(self.quadratic(position), size)
-        return float(np.sqrt(s)) if self.is_root else s
+        return max(float(np.sqrt(s)) if self.is_root else s, self.rounding(position, size))
 
 
 class RootMeanSquare(_QuadraticRisk):

@@ -84,9 +84,12 @@ class MixedInteger(Solver):
         # Limits that the polished weights break by more than those of the solver leave the latter.
         if found is None or problem.violation(found.weights) > max(problem.violation(w), 1e-8):
             found = Solution(weights=w, solver="")
+        duals = found.row_duals
         return replace(
             found,
             solver=type(self).__name__,
+            # Rows of what the integers decided come last, and are none of the problem's.
+            row_duals=None if duals is None else duals[: len(problem.linear.lower)],
             nodes=max(answer.nodes, 1),
             stopped_by="time" if answer.is_late else None,
             reported_bound=form.declared(problem, answer.bound),
