@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from trackfolio._position import CvxpyWeights, Position
-from trackfolio._quadratic import DiagonalQuadratic, Quadratic, mean_diagonal
+from trackfolio._quadratic import DiagonalQuadratic, Quadratic
 from trackfolio._shape import Shape
 from trackfolio._terms import offers
 from trackfolio._validation import Array
@@ -322,8 +322,10 @@ class OfQuadratic(_Provable):
         return float(w @ matrix @ w - 2 * linear @ w) + constant
 
     def scale(self, size: float) -> float:
-        """Mean over the assets of the value of each alone."""
-        return mean_diagonal(self.quadratic, size)
+        """Mean over the assets of the value of each alone, all parts of it counted as positive: a slope has any sign."""
+        matrix, linear, constant = self.quadratic.gram()
+        squares = size**2 * float(np.mean(np.diagonal(matrix)))
+        return squares + 2 * size * float(np.mean(np.abs(linear))) + abs(constant)
 
     def minorant(self, w: Array, pull: Array | None) -> Minorant:
         """The tangent."""

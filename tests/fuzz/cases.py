@@ -70,7 +70,7 @@ class Case:
         return "\n".join(
             [
                 f"seed {self.seed}: {self.X.shape[0]} rows, {self.X.shape[1]} assets; {', '.join(self.notes)}",
-                *(f"  {k}={v!r}" for k, v in self.model.get_params(deep=False).items() if v is not None),
+                *(f"  {k}={v!r}" for k, v in self.model.get_params(deep=False).items() if v is not None or k.endswith("_weights")),
                 f"  y {'given' if self.y is not None else 'left out'}, {', '.join(self.fit_params) or 'nothing else'}",
                 f"  inside within the limits: {self.is_feasible}; errors due: {self.expect or 'none'}",
                 f"  possible: {self.may or 'none'}",

@@ -10,7 +10,7 @@ import numpy as np
 from . import facts
 
 #: Room below which limits neither hold nor fail, in units of the weights and of the limits.
-BAND = 1e-8
+BAND, BAND_OF_INTEGERS = 1e-8, 1e-6
 _TIGHT = dict.fromkeys(("tol_gap_abs", "tol_gap_rel", "tol_feas"), 1e-10)
 _USABLE = ("optimal", "optimal_inaccurate")
 
@@ -18,13 +18,14 @@ _USABLE = ("optimal", "optimal_inaccurate")
 def contradicts_itself(case):
     """True where limits fail by more than the band, False where they hold with room, None on the border."""
     slack, status = _least_slack(case, fixed=False)
-    if status == "infeasible" or (slack is not None and slack > BAND):
+    band = BAND_OF_INTEGERS if case.discrete else BAND
+    if status == "infeasible" or (slack is not None and slack > band):
         return True
-    if slack is not None and slack < -BAND:
+    if slack is not None and slack < -band:
         return False
     # Equations leave no room: the other limits may.
     slack, _ = _least_slack(case, fixed=True)
-    return False if slack is not None and slack < -BAND else None
+    return False if slack is not None and slack < -band else None
 
 
 def _least_slack(case, *, fixed):
@@ -91,12 +92,16 @@ def is_unbounded(case):
 
 def has_no_ratio(case):
     """Whether the least risk is 0, or no portfolio gains anything; None on the border."""
-    risk, losses = _least(case, [(1.0, case.risk)]), _least(case, case.losses)
     scale = case.risk.scale(case.size)
+    if case.is_feasible and case.risk.value(case.inside) <= 1e-9 * scale:
+        return True
+    risk, losses = _least(case, [(1.0, case.risk)]), _least(case, case.losses)
     if risk is not None and risk <= 1e-6 * scale:
         return True
     unit = _unit(case, case.losses)
-    return None if losses is None else bool(losses >= -1e-7 * unit)
+    if losses is not None and losses >= -1e-7 * unit:
+        return True
+    return None if losses is None or risk is None else False
 
 
 def beats_ratio(case, value):
@@ -112,7 +117,7 @@ def _solved(program):
         warnings.simplefilter("ignore")
         try:
             if program.is_mixed_integer():
-                program.solve(solver=cp.SCIP, scip_params={"limits/time": 10.0, "numerics/feastol": 1e-9})
+                program.solve(solver=cp.SCIP, scip_params={"limits/time": 10.0, "numerics/feastol": 1e-7})
             elif program.is_lp():
                 program.solve(solver=cp.SCIPY, scipy_options={"method": "highs"})
             else:

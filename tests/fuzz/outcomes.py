@@ -42,7 +42,7 @@ BUG = "bug"
 # What weights may break, what the gap may be, and by what the oracle's own value may be wrong.
 _FEASIBLE, _GAP, _ROUGH = 1e-8, 1e-6, 1e-5
 # Searches over few names are cut short: their limit of nodes does not depend on the machine.
-_NODES, _SECONDS = 60, 4.0
+_NODES, _SECONDS = 10, 4.0
 _EXPONENTIAL = ("EVaR", "EDaR")
 
 

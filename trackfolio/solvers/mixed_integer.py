@@ -193,9 +193,8 @@ def _polished(problem: Problem, w: Array) -> Solution | None:
         kept = np.abs(w) > np.maximum(_NOTHING * problem.unit, problem.holdings.least / 2)
         lower, upper = problem.holdings.box(problem.holdings.states_of(np.where(kept, w, 0.0)))
         held = replace(held, lower=lower, upper=upper)
-    decided = [
-        (name, LinearConstraint(*term.decided(problem, w))) for name, term in problem.constraints if term.is_discrete
-    ]
-    held = replace(held, constraints=[*held.constraints, *decided])
+    decided = [(name, term.decided(problem, w)) for name, term in problem.constraints if term.is_discrete]
+    rows = [(name, LinearConstraint(*given)) for name, given in decided if len(given.lower)]
+    held = replace(held, constraints=[*held.constraints, *rows])
     found = next(solutions(held, [DenseQP(), InteriorPoint(), Conic()]), None)
     return None if found is None else replace(found, weights=np.where(kept, found.weights, 0.0))
