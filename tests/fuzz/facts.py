@@ -9,6 +9,7 @@ from typing import Any
 
 import cvxpy as cp
 import numpy as np
+from sklearn.base import clone
 
 # Positions and trades below this, in units of the weights, are none.
 NOTHING = 1e-6
@@ -128,11 +129,19 @@ class OfRisk:
 
     def expression(self, u, size):
         """Risk over the size of the weights, and the constraints of its auxiliary variables."""
-        degree = self.risk.degree
-        own = 1.0 if degree is None else self.unit * size
-        written = self._weighted(self.risk.expression, (size / own) * self.X @ u - self.y / own)
+        own = self.unit * size
+        scaled, factor = in_units(self.risk, own)
+        written = self._weighted(scaled.expression, (size / own) * self.X @ u - self.y / own)
         risk, constraints, *_ = written if isinstance(written, tuple) else (written, [])
-        return (own ** (degree or 1)) / size * risk, list(constraints)
+        return factor / size * risk, list(constraints)
+
+
+def in_units(risk, own):
+    """The risk of returns in other units, with its parameters in these, and the factor that brings it back."""
+    scaled = clone(risk)
+    scaled.set_params(**{k: v / own for k, v in risk.get_params().items() if k in ("target", "threshold") and v})
+    example = np.array([-3.0, 1.0, -1.0, 0.5, 2.0])
+    return scaled, risk.value(own * example) / scaled.value(example)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from . import facts
 #: Room below which limits neither hold nor fail, in units of the weights and of the limits.
 BAND, BAND_OF_INTEGERS = 1e-8, 1e-6
 _TIGHT = dict.fromkeys(("tol_gap_abs", "tol_gap_rel", "tol_feas"), 1e-10)
+_MOST = 8000  # variables
 _USABLE = ("optimal", "optimal_inaccurate")
 
 
@@ -54,19 +55,16 @@ def _limits(case, u, slack, *, fixed=False):
     return parts
 
 
-def least_value(case, far=None):
-    """The least objective; of a ratio None. With `far`, within a box of that size."""
-    if case.is_ratio:
-        return None
-    parts = [*case.losses, *([(case.goal.risk_weight, case.risk)] if case.goal.risk_weight else [])]
-    return _least(case, parts, far)
+def least_value(case):
+    """The least objective, that of a ratio apart."""
+    return _least(case, [*case.losses, *([(case.goal.risk_weight, case.risk)] if case.goal.risk_weight else [])])
 
 
 def _least(case, parts, far=None):
     u = cp.Variable(len(case.inside))
     total, constraints = facts.total_of(parts, u, case.size)
     unit = _unit(case, parts)
-    box = [] if far is None else [cp.abs(u) <= far]
+    box = [] if far is None else [u <= far, u >= -far]
     program = cp.Problem(cp.Minimize(total * (case.size / unit)), [*_limits(case, u, 0.0), *constraints, *box])
     value, status = _solved(program)
     if status in ("unbounded", "unbounded_inaccurate"):
@@ -79,11 +77,11 @@ def _unit(case, parts):
     return sum(abs(c * part.value(equal)) for c, part in parts) or 1.0
 
 
-def is_unbounded(case):
-    """Whether the least objective falls without end in larger and larger boxes."""
-    if case.is_ratio:
-        return None
-    values = [least_value(case, far) for far in (1e2, 1e3, 1e4)]
+def is_unbounded(case, ratio=None):
+    """Whether the least objective (of a ratio, what is lost at one) falls without end in larger and larger boxes."""
+    weight = ratio if case.is_ratio else case.goal.risk_weight
+    parts = [*case.losses, *([(weight, case.risk)] if weight else [])]
+    values = [_least(case, parts, far) for far in (1e2, 1e3, 1e4)]
     if None in values:
         return None
     first, second = np.diff(values)
@@ -112,7 +110,9 @@ def beats_ratio(case, value):
 
 
 def _solved(program):
-    """Value and status."""
+    """Value and status; none of a program that is too large for an oracle."""
+    if program.size_metrics.num_scalar_variables > _MOST:
+        return None, "too large"
     with warnings.catch_warnings(), redirect_stdout(StringIO()):
         warnings.simplefilter("ignore")
         try:

@@ -1,5 +1,6 @@
 """One case from its seed to a named outcome: an answer with its proof, or an error that an oracle confirms."""
 
+import re
 import time
 import traceback
 import warnings
@@ -131,7 +132,7 @@ def _judged_solution(case, categories):
         return BUG, f"objective {solution.objective!r}, by definition {value!r}"
     if not case.is_ratio and certify(problem, solution) != solution.certificate:
         return BUG, "the certificate is not what certify gives"
-    if case.is_feasible and case.violation(case.inside) <= 1e-12:
+    if solution.status != "inaccurate" and case.is_feasible and case.violation(case.inside) <= 1e-12:
         other = case.value(case.inside)
         if other < solution.lower_bound - 1e-7 * unit:
             return BUG, f"the bound {solution.lower_bound!r} is above the objective {other!r} of a portfolio"
@@ -184,7 +185,8 @@ def _judged_error(case, error):
     if isinstance(error, InfeasibleError):
         return _judged_conflict(case, said)
     if isinstance(error, UnboundedError):
-        return _confirmed(oracle.is_unbounded(case), "unbounded", said)
+        ratio = re.search(r"ratios above (\S+) are", said)
+        return _confirmed(oracle.is_unbounded(case, ratio and float(ratio[1])), "unbounded", said)
     if isinstance(error, ValueError) and case.may:
         return "bad input", said
     return BUG, said + "\n" + "".join(traceback.format_tb(error.__traceback__)[-3:])

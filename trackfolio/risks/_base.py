@@ -194,7 +194,7 @@ class Risk(Term):
         """What rounding of the returns may make of a risk of 0, where weights sum to `size`."""
         if self.degree is None or not position.has_means:
             return 0.0
-        return float((NOISE * position.return_unit * size) ** self.degree)
+        return float((NOISE * position.return_size * size) ** self.degree)
 
     def scale(self, position: Position, size: float = 1.0) -> float:
         """Size of typical values, by which problems are scaled and gaps are measured: the risk at equal weights.
