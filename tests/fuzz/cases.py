@@ -143,7 +143,7 @@ def _weights(rng, market):
     budget = total
     if rng.random() < 0.12:
         budget = (total - 0.1 * size, total + 0.1 * size)
-    elif kind == "free" and rng.random() < 0.3:
+    elif kind == "free" and size == 1.0 and rng.random() < 0.3:
         budget = (-np.inf, np.inf)
     elif rng.random() < 0.02:
         budget, feasible = total + 3 * n * size, kind in ("free",)

@@ -192,18 +192,26 @@ class Risk(Term):
 
     def rounding(self, position: Position, size: float = 1.0) -> float:
         """What rounding of the returns may make of a risk of 0, where weights sum to `size`."""
+        return self._of_returns(NOISE, position, size)
+
+    def _of_returns(self, share: float, position: Position, size: float) -> float:
+        """Size of the risk of returns of a share of their typical size; 0 where that is not known."""
         if self.degree is None or not position.has_means:
             return 0.0
-        return float((NOISE * position.return_size * size) ** self.degree)
+        return float((share * position.return_size * size) ** self.degree)
 
     def scale(self, position: Position, size: float = 1.0) -> float:
         """Size of typical values, by which problems are scaled and gaps are measured: the risk at equal weights.
 
-        `size` is the sum of these weights. Where it is 0 there by chance, a hundredth of the returns' size counts.
+        `size` is the sum of these weights. Where it is 0 there, by chance or but for rounding, a hundredth of what it
+        is of returns of typical size counts.
         """
         at_equal = abs(self.at(position, np.full(position.n_assets, size / position.n_assets)))
-        least = 0.0 if self.degree is None else 1e-2 * (position.return_unit * size) ** self.degree
-        return max(at_equal, float(least))
+        typical = position.return_unit * size
+        if self.degree is None:
+            up_and_down = np.resize([-typical, typical], len(position.rows))
+            return max(at_equal, 1e-2 * abs(float(call_weighted(self.value, up_and_down, position.sample_weight))))
+        return max(at_equal, float(1e-2 * typical**self.degree))
 
 
 def call_weighted(method: Any, argument: Any, sample_weight: Array | None) -> Any:

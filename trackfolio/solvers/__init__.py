@@ -19,7 +19,7 @@ from trackfolio.exceptions import (
     UnsupportedProblemError,
 )
 from trackfolio.problem import Problem
-from trackfolio.solution import Solution
+from trackfolio.solution import Certificate, Solution
 from trackfolio.solvers._base import Solver
 from trackfolio.solvers._conflict import conflicting_terms
 from trackfolio.solvers._multipliers import multipliers
@@ -125,7 +125,7 @@ def find(problem: Problem, solver: Solver | None = None) -> tuple[Solution, list
                 refuse_conflicts(problem.relaxed())
             reasons.append(f"{type(candidate).__name__}: {error}")
             continue
-        best = found if best is None or abs(found.gap) < abs(best.gap) else best
+        best = _better(found, best)
         if best.status in ("optimal", "stopped"):
             break
         reasons.append(f"{found.solver}: {_shortfall(found)}")
@@ -164,7 +164,7 @@ def _certified(problem: Problem, solver: Solver) -> Solution:
         except SolverFailure as error:
             failure = failure or error
             continue
-        best = found if best is None or abs(found.gap) < abs(best.gap) else best
+        best = _better(found, best)
         if best.status in ("optimal", "stopped"):
             break
     if best is None:
@@ -179,10 +179,20 @@ def _proven(problem: Problem, found: Solution, tolerance: float) -> Solution:
     proof = certify(problem, found)
     if proof.primal_violation > _USABLE:
         raise SolverFailure(f"its weights break a limit by {proof.primal_violation:.1e}")
-    residuals = [abs(r) for r in (proof.stationarity, proof.complementarity) if r is not None]
-    good = max(abs(proof.gap), proof.primal_violation, *residuals) <= tolerance
-    status = "optimal" if good else "stopped" if found.stopped_by else "inaccurate"
+    status = "optimal" if _miss(proof) <= tolerance else "stopped" if found.stopped_by else "inaccurate"
     return dataclasses.replace(found, certificate=proof, status=status)
+
+
+def _miss(proof: Certificate | None) -> float:
+    """What a proof misses: gap, violation and residuals, the largest of them."""
+    assert proof is not None, "it was certified"
+    residuals = [abs(r) for r in (proof.stationarity, proof.complementarity) if r is not None]
+    return max(abs(proof.gap), proof.primal_violation, *residuals)
+
+
+def _better(found: Solution, best: Solution | None) -> Solution:
+    """The one that misses less, the earlier one where both are as good."""
+    return found if best is None or _miss(found.certificate) < _miss(best.certificate) else best
 
 
 def _shortfall(solution: Solution) -> str:
