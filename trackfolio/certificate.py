@@ -217,7 +217,7 @@ def _bound_by_curvature(
     curved = curvature > rounding
     # For a root, whose gradient is that of the square over twice the objective, all is done for the square.
     factor = 2 * objective if problem.is_root else 1.0
-    size = 2 * np.sqrt(at_zero + float((own * w) @ matrix @ (own * w)))
+    size = 2 * np.sqrt(max(at_zero + float((own * w) @ matrix @ (own * w)), 0.0))
     if (factor * np.abs(along[~curved]) > rounding * size).any():
         return -np.inf
     decrease = float(np.sum((factor * along[curved]) ** 2 / (4 * curvature[curved])))

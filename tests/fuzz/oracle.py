@@ -74,7 +74,8 @@ def _least(case, parts, far=None):
 
 def _unit(case, parts):
     equal = np.full(len(case.inside), case.size / len(case.inside))
-    return sum(abs(c * part.value(equal)) for c, part in parts) or 1.0
+    sizes = (part.scale(case.size) if isinstance(part, facts.OfRisk) else part.value(equal) for _, part in parts)
+    return sum(abs(c * size) for (c, _), size in zip(parts, sizes, strict=True)) or 1.0
 
 
 def is_unbounded(case, ratio=None):
