@@ -108,6 +108,10 @@ class Limit(NamedTuple):
         """Typical size of the left-hand side; 1 where all is zero."""
         return sum(c * f.scale(size) for c, f in self.summands) or 1.0
 
+    def rounding(self, size: float) -> float:
+        """What rounding of the returns may make of the risks in it."""
+        return sum(c * f.rounding(size) for c, f in self.summands if isinstance(f, RiskOf))
+
 
 @dataclass(frozen=True, eq=False)
 class RiskOf:

@@ -144,6 +144,13 @@ class Position:
         """Typical size of the returns; 1 where all are zero."""
         return self.return_size or 1.0
 
+    def typical_return(self, size: float) -> float:
+        """Typical size of the returns of weights that sum to `size`, and of the benchmark's; 1 where all are zero."""
+        of_benchmark = 0.0 if self.y is None else root_mean_square(self.y)
+        if self.moments is not None and len(self.moments.mean) > self.n_assets:
+            of_benchmark = float(np.sqrt(self.moments.second[-1, -1]))
+        return max(self.return_size * size, of_benchmark) or 1.0
+
     @property
     def betas(self) -> Array | None:
         """Slope of each asset's returns on those of the benchmark; None where these are constant or not there."""

@@ -178,17 +178,22 @@ class Risk(Term):
         if not offers(self, "support"):
             written = parts(call_weighted(self.expression, position.expression(weights), position.sample_weight))
             return Written(*written[:2])
-        unit = position.return_unit * weights.size
-        own, factor = (1.0, 1.0) if self.degree is None else (unit, unit**self.degree)
+        unit = position.typical_return(weights.size)
+        in_unit = self.in_unit(unit)
+        own, (scaled, factor) = (1.0, (self, 1.0)) if in_unit is None else (unit, in_unit)
         inner = position.expression(weights, own)
-        expression, constraints, link = parts(call_weighted(self.expression, inner, position.sample_weight))
+        expression, constraints, link = parts(call_weighted(scaled.expression, inner, position.sample_weight))
         if link is not None:
             return Written(factor * expression, constraints, link, own)
         returns = cp.Variable(len(position.rows))
         link = returns == position.expression(weights, unit)
         inner = unit / own * returns
-        expression, constraints, _ = parts(call_weighted(self.expression, inner, position.sample_weight))
+        expression, constraints, _ = parts(call_weighted(scaled.expression, inner, position.sample_weight))
         return Written(factor * expression, [*constraints, link], link, unit)
+
+    def in_unit(self, unit: float) -> "tuple[Risk, float] | None":
+        """The risk of returns over `unit`, and the factor that brings it back; None where it has no such form."""
+        return None if self.degree is None else (self, unit**self.degree)
 
     def rounding(self, position: Position, size: float = 1.0) -> float:
         """What rounding of the returns may make of a risk of 0, where weights sum to `size`."""
@@ -207,7 +212,7 @@ class Risk(Term):
         is of returns of typical size counts.
         """
         at_equal = abs(self.at(position, np.full(position.n_assets, size / position.n_assets)))
-        typical = position.return_unit * size
+        typical = position.typical_return(size)
         if self.degree is None:
             up_and_down = np.resize([-typical, typical], len(position.rows))
             return max(at_equal, 1e-2 * abs(float(call_weighted(self.value, up_and_down, position.sample_weight))))

@@ -43,6 +43,11 @@ class _BelowTarget(Risk):
     def _target(self) -> float | None:
         return None if self.target is None else finite(self.target, f"{type(self).__name__}.target")
 
+    def in_unit(self, unit: float) -> tuple[Risk, float]:
+        """The same below the target in that unit."""
+        scaled = self if self._target is None else type(self)(self._target / unit)
+        return scaled, unit if self.is_root else unit**2
+
     def _mean_square(self, returns: npt.ArrayLike, sample_weight: npt.ArrayLike | None) -> float:
         r, s = sample(returns, sample_weight)
         target = np.average(r, weights=s) if self._target is None else self._target
@@ -263,6 +268,11 @@ class LowerPartialMoment(Risk):
     def label(self) -> str:
         """Name with the order."""
         return f"lower partial moment {self.order}"
+
+    def in_unit(self, unit: float) -> tuple[Risk, float]:
+        """The same below the target in that unit."""
+        order, target = self._checked()
+        return LowerPartialMoment(order, target / unit), unit**order
 
     def _checked(self) -> tuple[int, float]:
         if np.ndim(self.order) or self.order not in (1, 2):

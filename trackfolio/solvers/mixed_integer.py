@@ -114,8 +114,8 @@ class MixedInteger(Solver):
         with warnings.catch_warnings():
             # So cvxpy calls what a time limit ended; `stopped_by` and the gap say it.
             warnings.filterwarnings("ignore", "Solution may be inaccurate", UserWarning)
+            raw = self._called(chain, form, data, name)
             try:
-                raw = chain.solve_via_data(form.program, data, solver_opts=self._options(name))
                 answer = _READERS[name](raw, float(inverse[-1].get("offset", 0.0)))
                 if answer.is_infeasible:
                     raise InfeasibleError("no weights satisfy all limits at once")  # `solve` says which
@@ -125,6 +125,12 @@ class MixedInteger(Solver):
         if not form.has_weights:
             raise SolverFailure(f"{name} found no portfolio within {self.time_limit} s; give it more time_limit")
         return answer
+
+    def _called(self, chain: Any, form: ConeForm, data: Any, name: str) -> Any:
+        try:
+            return chain.solve_via_data(form.program, data, solver_opts=self._options(name))
+        except Exception as error:  # pyscipopt has no class of its own
+            raise SolverFailure(f"{name} gave up: {error}") from error
 
     def _options(self, name: str) -> dict[str, Any]:
         gap, limit = self.tolerance / 10, self.time_limit
