@@ -140,7 +140,7 @@ def _weights(rng, market):
     total, feasible = float(inside.sum()), True
     if kind not in ("neutral",) and size == 1.0 and abs(total - 1) < 1e-9:
         total = 1.0
-    budget = total
+    budget = total = 0.0 if kind == "neutral" and abs(total) < 1e-12 * size else total
     if rng.random() < 0.12:
         budget = (total - 0.1 * size, total + 0.1 * size)
     elif kind == "free" and size == 1.0 and rng.random() < 0.3:
@@ -189,7 +189,7 @@ def _cardinality(rng, d, parameters):
     d.is_feasible = d.is_feasible and held.sum() <= most
     fewest, least = 0, None
     if rng.random() < 0.4 and held.any():
-        least = float(np.abs(inside[held]).min()) * rng.uniform(0.3, 1.1)
+        least = max(float(np.abs(inside[held]).min()), 1e-4 * d.size) * rng.uniform(0.3, 1.1)
         d.is_feasible = d.is_feasible and bool((np.abs(inside[held]) >= least).all())
         parameters["min_position"] = least
         if rng.random() < 0.3:
