@@ -326,7 +326,7 @@ class OfQuadratic(_Provable):
         return float(w @ matrix @ w - 2 * linear @ w) + constant
 
     def scale(self, size: float) -> float:
-        """Mean over the assets of the value of each alone, all parts of it counted as positive: a slope has any sign."""
+        """Mean over the assets of the value of each alone, with all its parts positive: a slope has any sign."""
         matrix, linear, constant = self.quadratic.gram()
         squares = size**2 * float(np.mean(np.diagonal(matrix)))
         return squares + 2 * size * float(np.mean(np.abs(linear))) + abs(constant)

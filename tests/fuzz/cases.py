@@ -70,7 +70,11 @@ class Case:
         return "\n".join(
             [
                 f"seed {self.seed}: {self.X.shape[0]} rows, {self.X.shape[1]} assets; {', '.join(self.notes)}",
-                *(f"  {k}={v!r}" for k, v in self.model.get_params(deep=False).items() if v is not None or k.endswith("_weights")),
+                *(
+                    f"  {k}={v!r}"
+                    for k, v in self.model.get_params(deep=False).items()
+                    if v is not None or k.endswith("_weights")
+                ),
                 f"  y {'given' if self.y is not None else 'left out'}, {', '.join(self.fit_params) or 'nothing else'}",
                 f"  inside within the limits: {self.is_feasible}; errors due: {self.expect or 'none'}",
                 f"  possible: {self.may or 'none'}",
@@ -120,12 +124,16 @@ def _weights(rng, market):
     n = market.X.shape[1]
     size = float(rng.choice([1e-4, 1e4])) if rng.random() < 0.06 else 1.0
     inside = size * rng.dirichlet(np.full(n, rng.choice([0.3, 1.0, 10.0])))
-    kind = rng.choice(["long", "cap", "short", "neutral", "free", "each", "fixed"], p=[0.4, 0.15, 0.2, 0.05, 0.08, 0.08, 0.04])
+    kind = rng.choice(
+        ["long", "cap", "short", "neutral", "free", "each", "fixed"], p=[0.4, 0.15, 0.2, 0.05, 0.08, 0.08, 0.04]
+    )
     lower, upper = 0.0, size
     if kind == "cap":
         upper = float(inside.max()) * rng.uniform(1, 2)
     elif kind in ("short", "neutral"):
-        inside = (inside if kind == "short" else 0.0) + 0.3 * size * (rng.dirichlet(np.ones(n)) - rng.dirichlet(np.ones(n)))
+        inside = (inside if kind == "short" else 0.0) + 0.3 * size * (
+            rng.dirichlet(np.ones(n)) - rng.dirichlet(np.ones(n))
+        )
         lower, upper = -size, 2 * size
     elif kind == "free":
         lower, upper = None, None

@@ -37,7 +37,9 @@ def _work(pipe):
         try:
             outcome = run_case(seed)
         except Exception as error:  # the fuzzer's own faults are reported too
-            outcome = Outcome(seed, BUG, f"in the fuzzer: {type(error).__name__}: {error}\n{traceback.format_exc()[-600:]}")
+            outcome = Outcome(
+                seed, BUG, f"in the fuzzer: {type(error).__name__}: {error}\n{traceback.format_exc()[-600:]}"
+            )
         pipe.send(outcome)
 
 

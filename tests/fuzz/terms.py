@@ -7,13 +7,12 @@ a recipe here (tests/test_fuzz.py fails until it has one).
 import inspect
 import re
 from dataclasses import dataclass, field
-from typing import Any
 
 import cvxpy as cp
 import numpy as np
 
-from trackfolio import costs, objectives, risks
 from trackfolio import constraints as limits
+from trackfolio import costs, objectives, risks
 from trackfolio.constraints import Constraint, RiskLimit
 from trackfolio.costs import Cost
 from trackfolio.objectives import Objective
@@ -236,9 +235,7 @@ def _max_trades(d):
     traded = int(np.count_nonzero(np.abs(d.inside - d.previous) > 0))
     most = max(0, traded - int(d.rng.integers(0, 2)))
     d.is_feasible = d.is_feasible and most >= traded
-    return limits.MaxTrades(most), [
-        facts.Counted("maxtrades", np.ones(d.n, dtype=bool), 0, most, centre=d.previous)
-    ]
+    return limits.MaxTrades(most), [facts.Counted("maxtrades", np.ones(d.n, dtype=bool), 0, most, centre=d.previous)]
 
 
 def _conditional_budget(d):

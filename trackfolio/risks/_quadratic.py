@@ -11,7 +11,6 @@ from trackfolio._quadratic import Quadratic, mean_diagonal
 from trackfolio._validation import Array, degrees_of_freedom
 from trackfolio.risks._base import Risk, as_weights
 
-
 # Share of the returns' size below which no scale is.
 _SMALLEST = 1e-6
 
