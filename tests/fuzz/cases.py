@@ -169,6 +169,8 @@ def _benchmark(rng, d, market, tracks):
     kind = rng.choice(kinds, p=[0.6, 0.2, 0.2] if tracks else [0.4, 0.15, 0.15, 0.3])
     weights = d.size * rng.dirichlet(np.ones(d.n)) if kind in ("weights", "both") else None
     y = market.y if kind in ("y", "both") else None
+    if y is not None and rng.random() < 0.7:
+        market.y *= d.size  # in place: y is the same array
     if market.flaw is not None and market.flaw.endswith("y") and y is None:
         market.flaw = None
     d.benchmark_weights = weights

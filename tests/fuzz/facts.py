@@ -129,7 +129,7 @@ class OfRisk:
 
     def expression(self, u, size):
         """Risk over the size of the weights, and the constraints of its auxiliary variables."""
-        own = self.unit * size
+        own = max(self.unit * size, float(np.abs(self.y).max()))
         scaled, factor = in_units(self.risk, own)
         written = self._weighted(scaled.expression, (size / own) * self.X @ u - self.y / own)
         risk, constraints, *_ = written if isinstance(written, tuple) else (written, [])

@@ -80,8 +80,12 @@ def _unit(case, parts):
 
 def is_unbounded(case, ratio=None):
     """Whether the least objective (of a ratio, what is lost at one) falls without end in larger and larger boxes."""
+    if np.isfinite([case.lower, case.upper]).all():
+        return False
     weight = ratio if case.is_ratio else case.goal.risk_weight
     parts = [*case.losses, *([(weight, case.risk)] if weight else [])]
+    if _least(case, parts) == -np.inf:
+        return True
     values = [_least(case, parts, far) for far in (1e2, 1e3, 1e4)]
     if None in values:
         return None
