@@ -41,7 +41,7 @@ def _arguments():
     parser.add_argument("--cases", type=int, default=20_000, help="number of cases")
     parser.add_argument("--seed", type=int, default=0, help="seed of the first case; the others follow it")
     parser.add_argument("--jobs", type=int, default=2, help="processes")
-    parser.add_argument("--time-limit", type=float, default=90.0, help="seconds after which a case is a hang")
+    parser.add_argument("--time-limit", type=float, default=300.0, help="seconds after which a case is a hang")
     parser.add_argument("--out", type=Path, help="outcomes as JSON")
     parser.add_argument("--page", type=Path, help="counts by outcome as a Markdown page")
     parser.add_argument("--replay", type=int, metavar="SEED", help="print and run the case of one seed")

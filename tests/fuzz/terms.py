@@ -84,10 +84,13 @@ class Draw:
 
 # Risks.
 
+#: Numbers of periods from which on classes are rare.
+SLOW_FROM = {risks.GiniMeanDifference: 120}
+
 
 def draw_risk(d, active, cls=None):
     """A risk of any class, or of one; where its own definition refuses the data, an error is due."""
-    cls = d.rng.choice(public_classes(Risk)) if cls is None else cls
+    cls = _risk_class(d) if cls is None else cls
     parameters = {}
     for name, parameter in inspect.signature(cls).parameters.items():
         if name == "confidence":
@@ -105,6 +108,14 @@ def draw_risk(d, active, cls=None):
     except (TypeError, ValueError) as error:
         d.expect.append(f"{type(risk).__name__}: {error}")
     return risk, of
+
+
+def _risk_class(d):
+    """A class of risks; rarely one that the general solver takes long for with so many periods."""
+    cls = d.rng.choice(public_classes(Risk))
+    while len(d.X) > SLOW_FROM.get(cls, np.inf) and d.rng.random() < 0.95:
+        cls = d.rng.choice(public_classes(Risk))
+    return cls
 
 
 # Constraints: each returns the term and its facts.
