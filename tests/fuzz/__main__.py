@@ -4,12 +4,13 @@ import argparse
 import json
 import sys
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 from .cases import make_case
 from .outcomes import BUG, run_case
 from .pool import outcomes
-from .report import page
+from .report import LISTED, page
 
 
 def main():
@@ -20,19 +21,21 @@ def main():
         return 0
     seeds = range(arguments.seed, arguments.seed + arguments.cases)
     found, counts = [], Counter()
-    for outcome in outcomes(seeds, arguments.jobs, arguments.time_limit):
-        found.append(outcome)
-        counts[outcome.kind] += 1
-        if outcome.kind in (BUG, "failure", "unconfirmed"):
-            print(f"{outcome.kind} {outcome.seed} ({outcome.estimator}, {outcome.risk}): {outcome.detail}", flush=True)
-        if len(found) % 500 == 0:
-            print(f"{len(found)}: {dict(counts)}", file=sys.stderr, flush=True)
+    with suppress(KeyboardInterrupt):  # what there is is told all the same
+        for outcome in outcomes(seeds, arguments.jobs, arguments.time_limit):
+            found.append(outcome)
+            counts[outcome.kind] += 1
+            if outcome.kind in LISTED:
+                where = f"{outcome.estimator}, {outcome.risk}"
+                print(f"{outcome.kind} {outcome.seed} ({where}): {outcome.detail}", flush=True)
+            if len(found) % 500 == 0:
+                print(f"{len(found)}: {dict(counts)}", file=sys.stderr, flush=True)
     print(dict(counts))
     found.sort(key=lambda outcome: outcome.seed)
     if arguments.out:
         arguments.out.write_text(json.dumps([outcome.as_dict() for outcome in found], indent=0))
     if arguments.page:
-        arguments.page.write_text(page(found, arguments.seed))
+        arguments.page.write_text(page(found))
     return int(counts[BUG] > 0 or counts["failure"] > 0.005 * len(found))
 
 

@@ -10,7 +10,8 @@ from .cases import make_case
 from .outcomes import BUG, PROMISED
 
 _PACKAGES = ("trackfolio", "numpy", "scipy", "scikit-learn", "cvxpy", "clarabel", "piqp")
-_LISTED = (BUG, "failure", "unconfirmed")
+#: Outcomes of which every case is listed.
+LISTED = (BUG, "failure", "unconfirmed")
 
 _HEAD = """\
 ---
@@ -39,17 +40,18 @@ A seed stands for a case in this version of the generator alone.
 """
 
 
-def page(outcomes, seed):
+def page(outcomes):
     """The page as Markdown."""
     counts = Counter(outcome.kind for outcome in outcomes)
-    parts = [_HEAD, _where(outcomes, seed), _counts(counts, len(outcomes)), _beside(outcomes), _coverage(outcomes)]
+    parts = [_HEAD, _where(outcomes), _counts(counts, len(outcomes)), _beside(outcomes), _coverage(outcomes)]
     return "\n".join([*parts, _exceptions(outcomes), _HOW])
 
 
-def _where(outcomes, seed):
+def _where(outcomes):
+    seeds = [outcome.seed for outcome in outcomes]
     versions = ", ".join(f"{name} {version(name)}" for name in _PACKAGES)
     return (
-        f"{len(outcomes)} cases, seeds {seed} to {seed + len(outcomes) - 1}, on {datetime.date.today()}: "
+        f"{len(outcomes)} cases, seeds {min(seeds)} to {max(seeds)}, on {datetime.date.today()}: "
         f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, "
         f"{versions}.\n"
     )
@@ -111,6 +113,6 @@ def _exceptions(outcomes):
         f"* {outcome.kind}, seed {outcome.seed} ({outcome.estimator}, {outcome.risk}): "
         f"{' '.join(outcome.detail.split())[:300]}"
         for outcome in outcomes
-        if outcome.kind in _LISTED
+        if outcome.kind in LISTED
     ]
     return "\n".join(lines if len(lines) > 1 else [*lines, "None."]) + "\n"

@@ -223,8 +223,9 @@ def _min_return(d):
 
 def _risk_limit(d):
     active = d.y is not None and bool(d.rng.random() < 0.5)
+    known = len(d.expect)
     risk, of = draw_risk(d, active)
-    if d.expect:
+    if len(d.expect) > known:
         return RiskLimit(risk, 1.0, active=active), []
     at = of.value(d.inside)
     bound = max(at + d.room() * abs(at), risk.least_value)
@@ -369,7 +370,8 @@ COSTS = {
 def draw_costs(d, *, constants_count):
     """Terms of up to two classes, and their facts; where one is without effect, an error is due."""
     number = d.rng.choice(3, p=[0.7, 0.22, 0.08])
-    able = [cls for cls in COSTS if _has(d, cls) and (cls is not costs.CustomCost or d.rng.random() < 0.4)]
+    rare = {costs.CustomCost: 0.4, costs.L1: 1.0 if (d.lower < 0).any() or d.budget[0] < d.budget[1] else 0.1}
+    able = [cls for cls in COSTS if _has(d, cls) and d.rng.random() < rare.get(cls, 1.0)]
     terms, own = [], []
     for cls in d.rng.choice(able, min(number, len(able)), replace=False):
         term, parts, constant = COSTS[cls](d, float(10.0 ** d.rng.integers(-3, 2)))
