@@ -92,7 +92,7 @@ def make_case(seed):
     n, T = (min(n, 20), min(T, 80)) if few else (n, T)
     market = draw_market(rng, n, T)
     d, parameters = _weights(rng, market)
-    few = few and bool(np.isfinite([d.lower, d.upper]).all())
+    few = d.few = few and bool(np.isfinite([d.lower, d.upper]).all())
     tracks = bool(rng.random() < 0.5)
     benchmark, y = _benchmark(rng, d, market, tracks)
     sample_weight = rng.integers(0, 4, T).astype(float) if rng.random() < 0.08 else None

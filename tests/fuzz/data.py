@@ -21,7 +21,7 @@ class Market:
 def draw_market(rng, n_assets, n_periods):
     """Returns with a common factor; then, by chance, what is degenerate about them."""
     freedom = rng.choice([1.5, 3.0, 8.0, np.inf], p=[0.15, 0.45, 0.3, 0.1])
-    size = 0.01 * (float(rng.choice(SCALES)) if rng.random() < 0.2 else 1.0)
+    size = float(rng.choice(SCALES)) if rng.random() < 0.2 else 0.01
 
     def noise(*shape):
         return rng.standard_normal(shape) if np.isinf(freedom) else rng.standard_t(freedom, shape)

@@ -24,7 +24,7 @@ orphan: true
 
 Random problems over both estimators, all risks, constraints, costs and objectives, with limits on what is held, of 1
 to 60 assets and 1 to 400 rows; with degenerate data mixed in: constants, zeros, duplicates, near-collinear columns, NaN
-and infinities, returns of size 1e-14 to 1e+10, heavy tails, fewer rows than assets, contradictory limits. Every case
+and infinities, returns of size 1e-12 to 1e+12, heavy tails, fewer rows than assets, contradictory limits. Every case
 ends in weights that are certified, or in an error that an oracle confirms. The oracle recomputes limits and objective
 by NumPy from their definitions, and asks HiGHS, Clarabel or SCIP about the textbook form of the problem in cvxpy.
 """

@@ -48,6 +48,7 @@ class Draw:
     previous: np.ndarray | None
     sample_weight: np.ndarray | None
     expected_returns: np.ndarray | None = None
+    few: bool = False
     is_feasible: bool = True
     expect: list[str] = field(default_factory=list)
     may: list[str] = field(default_factory=list)
@@ -84,7 +85,7 @@ class Draw:
 
 # Risks.
 
-#: Numbers of periods from which on classes are rare.
+#: Numbers of periods from which on classes are rare; with integers, of a quarter of them.
 SLOW_FROM = {risks.GiniMeanDifference: 120}
 
 
@@ -113,7 +114,8 @@ def draw_risk(d, active, cls=None):
 def _risk_class(d):
     """A class of risks; rarely one that the general solver takes long for with so many periods."""
     cls = d.rng.choice(public_classes(Risk))
-    while len(d.X) > SLOW_FROM.get(cls, np.inf) and d.rng.random() < 0.95:
+    periods = len(d.X) * (4 if d.few else 1)
+    while periods > SLOW_FROM.get(cls, np.inf) and d.rng.random() < 0.95:
         cls = d.rng.choice(public_classes(Risk))
     return cls
 
