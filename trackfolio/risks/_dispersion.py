@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
+from sklearn.base import clone
 
 from trackfolio._shape import Shape
 from trackfolio._validation import Array, degrees_of_freedom
@@ -52,7 +53,7 @@ class _BelowTarget(Risk):
 
     def in_unit(self, unit: float) -> tuple[Risk, float]:
         """The same below the target in that unit."""
-        scaled = self if self._target is None else type(self)(self._target / unit)
+        scaled = self if self._target is None else clone(self).set_params(target=self._target / unit)
         return scaled, unit**self._power
 
     def _mean_square(self, returns: npt.ArrayLike, sample_weight: npt.ArrayLike | None) -> float:
@@ -273,7 +274,7 @@ class LowerPartialMoment(Risk):
     def in_unit(self, unit: float) -> tuple[Risk, float]:
         """The same below the target in that unit."""
         order, target = self._checked()
-        return LowerPartialMoment(order, target / unit), unit**order
+        return clone(self).set_params(target=target / unit), unit**order
 
     def _checked(self) -> tuple[int, float]:
         if np.ndim(self.order) or self.order not in (1, 2):
