@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import signal
 import sys
 from collections import Counter
 from contextlib import suppress
@@ -21,6 +22,7 @@ def main():
         return 0
     seeds = range(arguments.seed, arguments.seed + arguments.cases)
     found, counts = [], Counter()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C, which runs in the background do not get
     with suppress(KeyboardInterrupt):  # what there is is told all the same
         for outcome in outcomes(seeds, arguments.jobs, arguments.time_limit):
             found.append(outcome)

@@ -79,11 +79,15 @@ def _unit(case, parts):
 
 
 def is_unbounded(case, ratio=None):
-    """Whether the least objective (of a ratio, what is lost at one) falls without end in larger and larger boxes."""
+    """Whether the least objective falls without end in larger and larger boxes.
+
+    Of a ratio, what is lost at one; without one, the risk alone, which comes first.
+    """
     if np.isfinite([case.lower, case.upper]).all():
         return False
-    weight = ratio if case.is_ratio else case.goal.risk_weight
-    parts = [*case.losses, *([(weight, case.risk)] if weight else [])]
+    weight = (ratio or 1.0) if case.is_ratio else case.goal.risk_weight
+    losses = [] if case.is_ratio and ratio is None else case.losses
+    parts = [*losses, *([(weight, case.risk)] if weight else [])]
     if _least(case, parts) == -np.inf:
         return True
     values = [_least(case, parts, far) for far in (1e2, 1e3, 1e4)]
