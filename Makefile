@@ -16,7 +16,7 @@ SOLVERS := "import piqp" "import clarabel" "from scipy.optimize import milp; ass
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check solvers format headline bench bench-backtests bench-risks bench-sparse bench-tails bench-tall docs docs-peers test-browser test-lowest clean
+.PHONY: help demo test fuzz check solvers format headline bench bench-backtests bench-risks bench-sparse bench-tails bench-tall docs docs-peers test-browser test-lowest clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ demo: $(VENV)/runtime.done  ## Track the S&P 500 with twenty of its stocks, on e
 
 test: solvers $(VENV)/test.done  ## Run all tests and docstring examples
 	$(ONE_THREAD) $(PY) $(PYTEST) $(ARGS)
+
+fuzz: solvers $(VENV)/test.done  ## Judge 20 000 random problems, and write docs/fuzz.md
+	$(ONE_THREAD) $(PY) -m tests.fuzz --page docs/fuzz.md $(ARGS)
 
 check: solvers $(VENV)/lint.done $(VENV)/test.done  ## Check format, style, types, architecture, docstrings
 	$(PY) -m ruff format --check .

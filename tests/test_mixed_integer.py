@@ -279,3 +279,31 @@ def test_numbers_that_cannot_be_are_named(terms, message):
 def test_trades_need_previous_weights():
     with pytest.raises(ValueError, match="MaxTrades needs the previous weights"):
         MeanRisk(TAIL, constraints=[MaxTrades(2)]).fit(SIX)
+
+
+def test_other_rows_keep_their_multipliers_and_limits_that_nothing_can_break_do_no_harm():
+    """What the integers decided adds rows for the polish, none or many: they are not the problem's."""
+    rows = LinearConstraint(np.eye(6)[:3], upper=0.35)
+    for most in (2, 6, 9):
+        model = MinTrackingError(MeanAbsoluteDeviation(), constraints=[MaxTrades(most), rows])
+        solved(model, SIX, Y_SIX, previous_weights=HELD)
+        assert model.solution_.multipliers["linearconstraint"].shape == (3,)
+        assert np.count_nonzero(np.abs(model.weights_ - HELD) > 1e-6) <= most
+
+
+@needs_scip
+def test_names_are_those_of_the_integers_not_of_weights_within_tolerance():
+    """With bounds of 200, integers within their tolerance leave weights of 1e-4 to assets that are not held."""
+    bounds = {"min_weights": -200.0, "max_weights": 200.0}
+    model = MeanRisk(SemiVariance(), cardinality=3, **bounds).fit(SIX)
+    assert np.count_nonzero(model.weights_) <= 3
+    assert model.solution_.primal_violation <= 1e-8
+
+
+def test_what_scip_raises_is_a_failure(monkeypatch):
+    def broken(*_, **__):
+        raise Exception("SCIP: error in input data!")  # as pyscipopt does
+
+    monkeypatch.setattr("cvxpy.reductions.solvers.solving_chain.SolvingChain.solve_via_data", broken)
+    with pytest.raises(SolverFailure, match="error in input data"):
+        MeanRisk(TAIL, cardinality=2).fit(SIX)

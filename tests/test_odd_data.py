@@ -1,11 +1,35 @@
 """Data that are legal but odd: they solve, with a proof."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from sklearn.base import clone
 
-from trackfolio import MinTrackingError
-from trackfolio.risks import RootMeanSquare, StandardDeviation, Variance
+from trackfolio import MeanRisk, MinTrackingError
+from trackfolio.certificate import certify
+from trackfolio.constraints import MaxLeverage, RiskLimit
+from trackfolio.costs import TransactionCost
+from trackfolio.exceptions import InfeasibleError
+from trackfolio.objectives import MaxRatio
+from trackfolio.risks import (
+    CVaR,
+    EDaR,
+    EVaR,
+    GiniMeanDifference,
+    Huber,
+    LowerPartialMoment,
+    MaxDrawdown,
+    RootMeanSquare,
+    SemiDeviation,
+    SemiVariance,
+    StandardDeviation,
+    Variance,
+)
+from trackfolio.solvers import Conic, InteriorPoint
+from trackfolio.solvers._unbounded import refuse_unbounded
+from trackfolio.testing import check_risk
 
 from .conftest import MANY
 
@@ -43,3 +67,88 @@ def test_the_unit_of_returns_does_not_matter(unit, market):
     model = MinTrackingError(min_weights=-1).fit(unit * X, unit * y)
     assert_allclose(model.weights_, MinTrackingError(min_weights=-1).fit(X, y).weights_, atol=1e-10)
     assert model.solution_.gap <= 1e-8
+
+
+# What random problems found (tests/fuzz): each was an exception, a warning or a wrong answer once.
+
+
+@pytest.mark.parametrize("value", [0.01, 0.013, 100.0, 1e-10], ids=str)
+@pytest.mark.parametrize("risk", [None, StandardDeviation(), SemiVariance(), GiniMeanDifference()], ids=str)
+@pytest.mark.filterwarnings("ignore:column:trackfolio.exceptions.PricesWarning")
+def test_constant_returns_have_no_risk_but_for_rounding(risk, value):
+    model = MeanRisk(risk).fit(np.full((20, 3), value))
+    assert model.solution_.status == "optimal"
+    assert model.solution_.objective <= 1e-14 * value
+    with pytest.raises(InfeasibleError, match="MaxRatio is not defined"):
+        MeanRisk(risk, MaxRatio()).fit(np.full((20, 3), value))
+
+
+@pytest.mark.parametrize("risk", [Huber(0.01), LowerPartialMoment(2), SemiDeviation(0.0), EVaR()], ids=str)
+def test_an_asset_that_is_the_benchmark_replicates_it(risk, market):
+    X, _ = market
+    model = MinTrackingError(risk).fit(X[:, :1], np.nextafter(X[:, 0], 1))  # equal but for rounding
+    assert_allclose(model.weights_, [1.0])
+    assert model.solution_.status == "optimal"
+    assert model.solution_.objective < 1e-12
+
+
+@pytest.mark.parametrize("risk", [SemiDeviation(1e-3), SemiVariance(-1e-3), LowerPartialMoment(1, 1e-3), Huber(0.01)])
+@pytest.mark.parametrize("unit", [1e-12, 1e-6, 1e6, 1e12], ids=str)
+@pytest.mark.filterwarnings("ignore:column:trackfolio.exceptions.PricesWarning")
+def test_risks_with_a_parameter_in_units_of_returns_take_any_unit(risk, unit, market):
+    X, _ = market
+    parameter = "threshold" if isinstance(risk, Huber) else "target"
+    scaled = clone(risk).set_params(**{parameter: unit * getattr(risk, parameter)})
+    check_risk(risk)
+    for solver in (None, Conic()):
+        usual = MeanRisk(risk, solver=solver).fit(X)
+        model = MeanRisk(scaled, solver=solver).fit(unit * X)
+        assert model.solution_.status == "optimal"
+        assert_allclose(np.std(model.predict(X)), np.std(usual.predict(X)), rtol=1e-3)
+
+
+def test_no_returns_and_few_names():
+    nothing, equal = np.zeros((5, 6)), np.full(6, 1 / 6)
+    model = MinTrackingError(cardinality=2, budget=(0.9, 1.1), benchmark_weights=equal).fit(nothing, np.zeros(5))
+    assert model.solution_.objective == 0
+    model = MeanRisk(cardinality=2, max_tracking_error=0.0, benchmark_weights=equal).fit(nothing)
+    assert model.solution_.objective == 0
+
+
+def test_free_weights_of_a_small_sum_are_measured_in_it(market):
+    X, _ = market
+    model = MeanRisk(MaxDrawdown(), budget=(9e-5, 1.1e-4), min_weights=None, max_weights=None).fit(X)
+    assert 9e-5 * (1 - 1e-8) <= model.weights_.sum() <= 1.1e-4 * (1 + 1e-8)
+    assert_allclose(model.make_problem(X).unit, 1.1e-4)
+
+
+def test_a_benchmark_larger_than_all_portfolios(market):
+    X, y = market
+    for risk in (EDaR(0.8), CVaR(), MaxDrawdown(), SemiDeviation()):
+        model = MinTrackingError(risk, budget=1e-4, max_weights=1e-4).fit(X, y)
+        assert model.solution_.status == "optimal"
+
+
+def test_what_limits_bound_is_never_without_end(market):
+    """Differences that were inaccuracies once looked like an objective that falls without end."""
+    free = {"min_weights": None, "max_weights": None, "budget": (-np.inf, np.inf)}
+    model = MeanRisk(EVaR(), constraints=[MaxLeverage(gross=1e-4)], **free)
+    refuse_unbounded(model.make_problem(market[0]), lambda problem: pytest.fail("nothing to find out"))
+    inaccurate = iter([0.0, -1e-9, -1e-7])
+    problem = MeanRisk(EVaR(), **free).make_problem(market[0])
+    refuse_unbounded(problem, lambda _: (SimpleNamespace(objective=next(inaccurate)), []))
+
+
+@pytest.mark.parametrize("seed", [1, 3, 8])
+def test_a_limit_at_rounding_gives_no_false_bound(seed):
+    """The multiplier of a variance of about 1e-36 is huge, and so is what rounding of the returns makes of it."""
+    rng = np.random.default_rng(seed)
+    n_periods = rng.integers(20, 400)
+    X = np.tile(0.01 * rng.standard_normal(6), (n_periods, 1))
+    y = np.full(n_periods, 0.01 * rng.standard_normal())
+    previous = rng.dirichlet(np.ones(6))
+    limit = RiskLimit(Variance(), 1.01 * Variance().value(X @ previous - y), active=True)
+    model = MinTrackingError(costs=[TransactionCost(0.1)], constraints=[limit])
+    problem = model.make_problem(X, y, previous_weights=previous)
+    found = InteriorPoint().solve(problem)
+    assert certify(problem, found).lower_bound <= problem.value(previous)

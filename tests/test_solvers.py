@@ -1,5 +1,6 @@
 """Choice of a solver, refusals, fall-backs, conflicts, and agreement over random problems."""
 
+import dataclasses
 import re
 import warnings
 
@@ -11,7 +12,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from trackfolio import MeanRisk, MinTrackingError
-from trackfolio._functions import Minorant
+from trackfolio._functions import Minorant, OfQuadratic
+from trackfolio._quadratic import GramQuadratic
 from trackfolio.constraints import (
     ActiveBounds,
     BetaBounds,
@@ -354,3 +356,27 @@ def test_what_the_budget_and_the_bounds_contradict_is_blamed_alone(market):
     with pytest.raises(InfeasibleError, match="tail") as caught:
         MeanRisk(constraints=limits).fit(X, previous_weights=np.full(8, 1 / 8))
     assert "trades" not in str(caught.value)
+
+
+def test_of_several_attempts_the_one_that_misses_least_is_kept(market, monkeypatch):
+    """Weights that break a limit by a little have a gap of 0: they are not better than those that keep it."""
+    X, _ = market
+    exact = MeanRisk(CVaR(), solver=Conic()).fit(X).solution_
+    low = dataclasses.replace(exact, weights=exact.weights * (1 - 1e-7))
+    monkeypatch.setattr(Conic, "attempts", lambda self, problem: [lambda: low, lambda: exact])
+    model = MeanRisk(CVaR(), solver=Conic()).fit(X)
+    assert model.solution_.status == "optimal"
+    assert model.solution_.primal_violation <= 1e-8
+
+
+def test_a_solver_that_finds_no_end_where_weights_are_bounded_has_failed(market, monkeypatch):
+    X, y = market
+    monkeypatch.setattr("cvxpy.Problem.status", "unbounded")
+    with pytest.raises(SolverFailure, match="without end where weights are bounded"):
+        MinTrackingError(CVaR(), solver=Conic()).fit(X, y)
+
+
+def test_the_scale_of_a_form_with_a_slope_is_a_size():
+    """Of w'Mw - 2h'w a mean could cancel to nothing, or be below 0."""
+    form = OfQuadratic(GramQuadratic(np.eye(3), np.full(3, 0.5)))
+    assert form.scale(1.0) == 2.0

@@ -15,6 +15,9 @@ from trackfolio._validation import Array
 from trackfolio.exceptions import SolverFailure
 from trackfolio.problem import Problem
 
+# Names of the binary variables for long positions (or any), and for short ones.
+_HELD = ("held", "held_short")
+
 Mask = npt.NDArray[np.bool_]
 
 
@@ -34,6 +37,12 @@ class ConeForm:
     def has_weights(self) -> bool:
         """Whether the program has found any."""
         return self.variable.value is not None
+
+    @property
+    def held(self) -> Mask | None:
+        """Which assets are held by the binary variables that were found; None where there are none."""
+        values = [v.value for v in self.program.variables() if v.name() in _HELD]
+        return np.sum(values, axis=0) > 0.5 if values else None
 
     def weights(self, problem: Problem) -> Array:
         """Weights found."""
@@ -174,10 +183,10 @@ def _holdings(problem: Problem, u: Any) -> list[Any]:
     holdings = problem.holdings
     if holdings is None:
         return []
-    held = [cp.Variable(problem.n_assets, boolean=True, name="held")]
+    held = [cp.Variable(problem.n_assets, boolean=True, name=_HELD[0])]
     parts = [held[0] <= holdings.can_be_long.astype(float)]
     if holdings.can_be_short.any():
-        held.append(cp.Variable(problem.n_assets, boolean=True, name="held_short"))
+        held.append(cp.Variable(problem.n_assets, boolean=True, name=_HELD[1]))
         parts += [held[1] <= holdings.can_be_short.astype(float), held[0] + held[1] <= 1]
     sides = [*zip(held, holdings.sides, strict=False)]  # without shorts, there is one
     parts.append(u >= sum(cp.multiply(low / problem.unit, is_held) for is_held, (low, _) in sides))

@@ -6,7 +6,7 @@ import time
 import numpy as np
 
 from trackfolio._constraint import GivenLimits
-from trackfolio._functions import Function, Limit, Summand
+from trackfolio._functions import Function, Limit, RiskOf, Summand
 from trackfolio._validation import Array
 from trackfolio.exceptions import InfeasibleError, UnboundedError
 from trackfolio.problem import Problem
@@ -22,7 +22,7 @@ def ratio_problem(problem: Problem, risk: Function, losses: list[Summand], ratio
     return dataclasses.replace(problem, objective=[Summand("objective__risk", ratio, risk), *losses])
 
 
-def largest_ratio(problem: Problem, risk: Function, losses: list[Summand], solver: Solver | None) -> Solution:
+def largest_ratio(problem: Problem, risk: RiskOf, losses: list[Summand], solver: Solver | None) -> Solution:
     r"""Maximise gain / risk, the gain being minus the sum of `losses`.
 
     For :math:`F(\theta) = \max_w gain(w) - \theta\,risk(w)`, which is convex and falls in θ, the largest ratio is the
@@ -33,8 +33,9 @@ def largest_ratio(problem: Problem, risk: Function, losses: list[Summand], solve
     gain = _Gain(losses)
     least, _ = find(dataclasses.replace(problem, objective=[Summand("objective__risk", 1.0, risk)]), solver)
     proven = np.isfinite(least.lower_bound)
-    least_risk = least.lower_bound if proven else least.objective
-    if least_risk <= 1e-9 * risk.scale(problem.unit):
+    # A bound that a solver reported may be above what its weights reach.
+    least_risk = min(least.lower_bound, least.objective) if proven else least.objective
+    if least_risk <= max(1e-9 * risk.scale(problem.unit), risk.rounding(problem.unit)):
         raise InfeasibleError(
             f"MaxRatio is not defined: the least risk within the limits is {least.objective:.4g}, but it must be "
             "positive. Use MaxReturn or MaxUtility, or another risk."

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from trackfolio._position import CvxpyWeights, Position
-from trackfolio._quadratic import DiagonalQuadratic, Quadratic, mean_diagonal
+from trackfolio._quadratic import DiagonalQuadratic, Quadratic
 from trackfolio._shape import Shape
 from trackfolio._terms import offers
 from trackfolio._validation import Array
@@ -124,6 +124,10 @@ class Limit(NamedTuple):
         """Typical size of the left-hand side for weights that sum to `size`; 1 where all is zero."""
         return sum(c * f.scale(size) for c, f in self.summands) or 1.0
 
+    def rounding(self, size: float) -> float:
+        """What rounding of the returns may make of the risks in it."""
+        return sum(c * f.rounding(size) for c, f in self.summands if isinstance(f, RiskOf))
+
 
 @dataclass(frozen=True, eq=False)
 class RiskOf:
@@ -170,6 +174,10 @@ class RiskOf:
     def scale(self, size: float) -> float:
         """Typical size of the risk."""
         return float(self.risk.scale(self.position, size))
+
+    def rounding(self, size: float) -> float:
+        """What rounding of the returns may make of a risk of 0."""
+        return float(self.risk.rounding(self.position, size))
 
     def minorant(self, w: Array, pull: Array | None) -> Minorant:
         """Affine function below the risk."""
@@ -353,8 +361,10 @@ class OfQuadratic(_Provable):
         return float(w @ matrix @ w - 2 * linear @ w) + constant
 
     def scale(self, size: float) -> float:
-        """Mean over the assets of the value of each alone."""
-        return mean_diagonal(self.quadratic, size)
+        """Mean over the assets of the value of each alone, with all its parts positive: a slope has any sign."""
+        matrix, linear, constant = self.quadratic.gram()
+        squares = size**2 * float(np.mean(np.diagonal(matrix)))
+        return squares + 2 * size * float(np.mean(np.abs(linear))) + abs(constant)
 
     def minorant(self, w: Array, pull: Array | None) -> Minorant:
         """The tangent."""

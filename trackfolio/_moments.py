@@ -8,7 +8,7 @@ import numpy as np
 from trackfolio._validation import Array
 
 # Dispersion below this share of the largest return is rounding of the returns, not risk.
-_NOISE = 100 * np.finfo(np.float64).eps
+NOISE = 100 * np.finfo(np.float64).eps
 
 
 def centred(returns: Array, s: Array | None) -> Array:
@@ -18,7 +18,7 @@ def centred(returns: Array, s: Array | None) -> Array:
 
 def is_noise(deviation: float, *returns: Array) -> bool:
     """Whether a deviation is no more than rounding of the returns."""
-    return bool(deviation <= _NOISE * max(np.abs(r).max() for r in returns))
+    return bool(deviation <= NOISE * max(np.abs(r).max() for r in returns))
 
 
 def slope_on(benchmark: Array, returns: Array, s: Array | None) -> Any:

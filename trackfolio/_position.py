@@ -133,11 +133,23 @@ class Position:
         return float(np.average(self.y, weights=self.sample_weight))
 
     @cached_property
-    def return_unit(self) -> float:
-        """Typical size of the returns, the root mean square of those of all assets; 1 where all are zero."""
+    def return_size(self) -> float:
+        """Typical size of the returns, the root mean square of those of all assets."""
         if self.moments is not None:
-            return float(np.sqrt(np.mean(np.diagonal(self.moments.second)[: self.n_assets]))) or 1.0
-        return root_mean_square(self.rows) or 1.0
+            return float(np.sqrt(np.mean(np.diagonal(self.moments.second)[: self.n_assets])))
+        return root_mean_square(self.rows)
+
+    @property
+    def return_unit(self) -> float:
+        """Typical size of the returns; 1 where all are zero."""
+        return self.return_size or 1.0
+
+    def typical_return(self, size: float) -> float:
+        """Typical size of the returns of weights that sum to `size`, and of the benchmark's; 1 where all are zero."""
+        of_benchmark = 0.0 if self.y is None else root_mean_square(self.y)
+        if self.moments is not None and len(self.moments.mean) > self.n_assets:
+            of_benchmark = float(np.sqrt(self.moments.second[-1, -1]))
+        return max(self.return_size * size, of_benchmark) or 1.0
 
     @property
     def betas(self) -> Array | None:

@@ -20,6 +20,7 @@ Mask = npt.NDArray[np.bool_]
 _EPS = float(np.finfo(float).eps)
 
 
+@np.errstate(over="ignore", invalid="ignore")  # weights that are out of all bounds are judged too
 def certify(problem: Problem, solution: Solution) -> Certificate:
     r"""Compute objective, lower bound and violation of a solution from the data.
 
@@ -115,12 +116,13 @@ class Lagrangian:
     slope: Array
     sums: list[tuple[float, AbsoluteSum]]
     magnitude: float
+    rounding: float
 
 
 def lagrangian(problem: Problem, solution: Solution) -> Lagrangian:
     """Price the limits on functions by their multipliers; a negative one proves nothing and counts as 0."""
     w, slope, sums = solution.weights, np.zeros(problem.n_assets), []
-    values = []
+    values, rounding = [], 0.0
     for coefficient, function, pull in _priced(problem, solution):
         if isinstance(function, AbsoluteSum):
             sums.append((coefficient, function))
@@ -130,8 +132,11 @@ def lagrangian(problem: Problem, solution: Solution) -> Lagrangian:
         values.append(coefficient * below.value)
     for name, limits in problem.limits.items():
         duals = solution.limit_duals.get(name, [])
-        values += [-max(nu, 0.0) * limit.bound for nu, limit in zip(duals, limits, strict=False)]
-    return Lagrangian(float(sum(values)), slope, sums, float(np.abs(values).sum()))
+        for nu, limit in zip(duals, limits, strict=False):
+            values.append(-max(nu, 0.0) * limit.bound)
+            # Next to nothing, a limit has multipliers that are huge, and rounding of the returns counts.
+            rounding += max(nu, 0.0) * limit.rounding(problem.unit)
+    return Lagrangian(float(sum(values)), slope, sums, float(np.abs(values).sum()), rounding)
 
 
 def _priced(problem: Problem, solution: Solution) -> Iterator[tuple[float, Any, Array | None]]:
@@ -186,7 +191,7 @@ def _bound_at(problem: Problem, priced: Lagrangian, duals: Array, objective: flo
     minima = least_each(slope, *implied_bounds(problem), priced.sums)
     free = ~np.isfinite(minima)
     summands = np.concatenate([duals * sides, -priced.slope * w, np.where(free, slope * w, minima)])
-    allowance = 4.0 * _EPS * (abs(objective) + priced.magnitude + float(np.abs(summands).sum()))
+    allowance = 4.0 * _EPS * (abs(objective) + priced.magnitude + float(np.abs(summands).sum())) + priced.rounding
     bound = priced.value + float(summands.sum()) - allowance
     if free.any():
         bound = _bound_by_curvature(problem, objective, bound - objective, w, slope, free)
@@ -223,7 +228,7 @@ def _bound_by_curvature(
     curved = curvature > rounding
     # For a root, whose gradient is that of the square over twice the objective, all is done for the square.
     factor = 2 * objective if problem.is_root else 1.0
-    size = 2 * np.sqrt(at_zero + float((own * w) @ matrix @ (own * w)))
+    size = 2 * np.sqrt(max(at_zero + float((own * w) @ matrix @ (own * w)), 0.0))
     if (factor * np.abs(along[~curved]) > rounding * size).any():
         return -np.inf
     decrease = float(np.sum((factor * along[curved]) ** 2 / (4 * curvature[curved])))
@@ -277,7 +282,7 @@ def _residuals(problem: Problem, solution: Solution) -> tuple[float, dict[str, f
     s = b - A @ x
     dual = float(inverse[-1]["offset"]) - 0.5 * float(x @ Px) - float(b @ z)
     # Each residual as what it may be worth in the objective at a point of this size: terms may come in any unit.
-    outside = _outside(s, data["dims"], dual=False) / (1 + float(np.max(np.abs(b))))
+    outside = _outside(s, data["dims"], dual=False) / (1 + float(np.max(np.abs([b, s]))))
     tilt = float(np.abs(Px + c + A.T @ z) @ np.maximum(np.abs(x), 1.0))
     return form.declared(problem, dual), {
         "primal": max([outside, *broken]),

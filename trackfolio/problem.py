@@ -132,6 +132,7 @@ class Problem:
             upper = np.fmin(self.upper, self.lower + (self.budget[1] - self.lower.sum()))
             lower = np.fmax(self.lower, self.upper + (self.budget[0] - self.upper.sum()))
         reach = np.abs(np.concatenate([lower, upper]))
+        reach = reach if np.isfinite(reach).any() else np.abs(self.budget)
         largest = float(np.max(reach[np.isfinite(reach)], initial=0.0))
         return largest if largest > 0 and not 1e-3 <= largest <= 1e3 else 1.0
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from trackfolio._constraint import Constraint
 from trackfolio._functions import Limit, Minorant, RiskOf, Written
+from trackfolio._moments import NOISE
 from trackfolio._position import CvxpyWeights, Position
 from trackfolio._quadratic import mean_diagonal
 from trackfolio._shape import Shape
@@ -238,17 +239,32 @@ class Risk(Term):
         if not offers(self, "support"):
             written = parts(call_weighted(self.expression, position.expression(weights), position.sample_weight))
             return Written(*written[:2])
-        unit = position.return_unit * weights.size
-        own, factor = (1.0, 1.0) if self.degree is None else (unit, unit**self.degree)
+        unit = position.typical_return(weights.size)
+        in_unit = self.in_unit(unit)
+        own, (scaled, factor) = (1.0, (self, 1.0)) if in_unit is None else (unit, in_unit)
         inner = position.expression(weights, own)
-        expression, constraints, link = parts(call_weighted(self.expression, inner, position.sample_weight))
+        expression, constraints, link = parts(call_weighted(scaled.expression, inner, position.sample_weight))
         if link is not None:
             return Written(factor * expression, constraints, link, own)
         returns = cp.Variable(len(position.rows))
         link = returns == position.expression(weights, unit)
         inner = unit / own * returns
-        expression, constraints, _ = parts(call_weighted(self.expression, inner, position.sample_weight))
+        expression, constraints, _ = parts(call_weighted(scaled.expression, inner, position.sample_weight))
         return Written(factor * expression, [*constraints, link], link, unit)
+
+    def in_unit(self, unit: float) -> "tuple[Risk, float] | None":
+        """The risk of returns over `unit`, and the factor that brings it back; None where it has no such form."""
+        return None if self.degree is None else (self, unit**self.degree)
+
+    def rounding(self, position: Position, size: float = 1.0) -> float:
+        """What rounding of the returns may make of a risk of 0, where weights sum to `size`."""
+        return self._of_returns(NOISE, position, size)
+
+    def _of_returns(self, share: float, position: Position, size: float) -> float:
+        """Size of the risk of returns of a share of their typical size; 0 where that is not known."""
+        if self.degree is None or not position.has_means:
+            return 0.0
+        return float((share * position.return_size * size) ** self.degree)
 
     def scale(self, position: Position, size: float = 1.0) -> float:
         """Size of typical values, by which problems are scaled and gaps are measured: the risk at equal weights.
@@ -263,11 +279,15 @@ class Risk(Term):
         Returns
         -------
         float
-            Risk, per period. Where it is 0 by chance, a hundredth of the returns' size counts.
+            Risk, per period. Where it is 0 there, by chance or but for rounding, a hundredth of the risk of returns of
+            typical size counts.
         """
         at_equal = abs(self.at(position, np.full(position.n_assets, size / position.n_assets)))
-        least = 0.0 if self.degree is None else 1e-2 * (position.return_unit * size) ** self.degree
-        return max(at_equal, float(least))
+        typical = position.typical_return(size)
+        if self.degree is None:
+            up_and_down = np.resize([-typical, typical], len(position.rows))
+            return max(at_equal, 1e-2 * abs(float(call_weighted(self.value, up_and_down, position.sample_weight))))
+        return max(at_equal, float(1e-2 * typical**self.degree))
 
 
 def call_weighted(method: Any, argument: Any, sample_weight: Array | None) -> Any:

@@ -1,9 +1,10 @@
 """Risks of deviations, from the mean or from a target, most of them on one side."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
+from sklearn.base import clone
 
 from trackfolio._shape import Shape
 from trackfolio._validation import Array, degrees_of_freedom
@@ -35,13 +36,25 @@ class _BelowTarget(Risk):
     """Squares of what returns fall short of a target, or their root."""
 
     least_value = 0.0
+    #: Power by which the risk grows with returns and target.
+    _power: ClassVar[float]
 
     def __init__(self, target: float | None = None) -> None:
         self.target = target
 
     @property
+    def degree(self) -> float | None:  # type: ignore[override]  # it depends on the target
+        """The power, for deviations from the mean."""
+        return self._power if self.target is None else None
+
+    @property
     def _target(self) -> float | None:
         return None if self.target is None else finite(self.target, f"{type(self).__name__}.target")
+
+    def in_unit(self, unit: float) -> tuple[Risk, float]:
+        """The same below the target in that unit."""
+        scaled = self if self._target is None else clone(self).set_params(target=self._target / unit)
+        return scaled, unit**self._power
 
     def _mean_square(self, returns: npt.ArrayLike, sample_weight: npt.ArrayLike | None) -> float:
         r, s = sample(returns, sample_weight)
@@ -113,10 +126,7 @@ class SemiVariance(_BelowTarget):
     0.5
     """
 
-    @property
-    def degree(self) -> float | None:  # type: ignore[override]  # it depends on the target
-        """Two, for deviations from the mean."""
-        return 2.0 if self.target is None else None
+    _power = 2.0
 
     def value(self, returns: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> float:
         """Semi-variance of realised returns, per period."""
@@ -170,10 +180,7 @@ class SemiDeviation(_BelowTarget):
     0.707107
     """
 
-    @property
-    def degree(self) -> float | None:  # type: ignore[override]  # it depends on the target
-        """One, for deviations from the mean."""
-        return 1.0 if self.target is None else None
+    _power = 1.0
 
     def value(self, returns: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None) -> float:
         """Semi-deviation of realised returns, per period."""
@@ -284,6 +291,11 @@ class LowerPartialMoment(Risk):
     def label(self) -> str:
         """Name with the order."""
         return f"lower partial moment {self.order}"
+
+    def in_unit(self, unit: float) -> tuple[Risk, float]:
+        """The same below the target in that unit."""
+        order, target = self._checked()
+        return clone(self).set_params(target=target / unit), unit**order
 
     def _checked(self) -> tuple[int, float]:
         if np.ndim(self.order) or self.order not in (1, 2):

@@ -11,6 +11,9 @@ from trackfolio._quadratic import Quadratic, mean_diagonal
 from trackfolio._validation import Array, degrees_of_freedom
 from trackfolio.risks._base import Risk, as_weights
 
+# Share of the returns' size below which no scale is.
+_SMALLEST = 1e-6
+
 
 class _QuadraticRisk(Risk):
     """A quadratic form of the weights, or its root; subclasses say which in `quadratic`."""
@@ -42,7 +45,8 @@ class _QuadraticRisk(Risk):
     def scale(self, position: Position, size: float = 1.0) -> float:
         """Mean over the assets of the risk of each asset alone, from the squares (an optimum of 0 is no trouble)."""
         s = mean_diagonal(self.quadratic(position), size)
-        return float(np.sqrt(s)) if self.is_root else s
+        # Where the returns of each asset are constant, the squares of their deviations are rounding.
+        return max(float(np.sqrt(s)) if self.is_root else s, self._of_returns(_SMALLEST, position, size))
 
 
 class RootMeanSquare(_QuadraticRisk):

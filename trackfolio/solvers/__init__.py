@@ -20,7 +20,7 @@ from trackfolio.exceptions import (
     UnsupportedProblemError,
 )
 from trackfolio.problem import Problem
-from trackfolio.solution import Solution
+from trackfolio.solution import Certificate, Solution
 from trackfolio.solvers._base import Solver
 from trackfolio.solvers._conflict import conflicting_terms
 from trackfolio.solvers._multipliers import multipliers
@@ -163,7 +163,7 @@ def find(problem: Problem, solver: Solver | None = None) -> tuple[Solution, list
                 refuse_conflicts(problem.relaxed())
             reasons.append(f"{type(candidate).__name__}: {error}")
             continue
-        best = found if best is None or abs(found.gap) < abs(best.gap) else best
+        best = _better(found, best)
         if best.status in ("optimal", "stopped"):
             break
         reasons.append(f"{found.solver}: {_shortfall(found)}")
@@ -202,7 +202,7 @@ def _certified(problem: Problem, solver: Solver) -> Solution:
         except SolverFailure as error:
             failure = failure or error
             continue
-        best = found if best is None or abs(found.gap) < abs(best.gap) else best
+        best = _better(found, best)
         if best.status in ("optimal", "stopped"):
             break
     if best is None:
@@ -220,14 +220,29 @@ def _proven(problem: Problem, found: Solution, tolerance: float) -> Solution:
     proof = certify(problem, found)
     if not proof.primal_violation <= _USABLE:
         raise SolverFailure(f"its weights break a limit by {proof.primal_violation:.1e}")
-    residuals = [abs(r) for r in (proof.stationarity, proof.complementarity) if r is not None]
-    good = np.max([abs(proof.gap), proof.primal_violation, *residuals]) <= tolerance  # never where one is nan
-    status = "optimal" if good else "stopped" if found.stopped_by else "inaccurate"
+    status = "optimal" if _miss(proof) <= tolerance else "stopped" if found.stopped_by else "inaccurate"
     return dataclasses.replace(found, certificate=proof, status=status)
 
 
+def _miss(proof: Certificate | None) -> float:
+    """What a proof misses: gap, violation and residuals, the largest of them."""
+    assert proof is not None, "it was certified"
+    residuals = [abs(r) for r in (proof.stationarity, proof.complementarity) if r is not None]
+    worst = float(np.max([abs(proof.gap), proof.primal_violation, *residuals]))
+    return np.inf if np.isnan(worst) else worst
+
+
+def _better(found: Solution, best: Solution | None) -> Solution:
+    """The one that misses less, the earlier one where both are as good."""
+    return found if best is None or _miss(found.certificate) < _miss(best.certificate) else best
+
+
 def _shortfall(solution: Solution) -> str:
-    return f"a gap of {solution.gap:.1e} and a violation of {solution.primal_violation:.1e}"
+    proof = solution.certificate
+    parts = [f"a gap of {solution.gap:.1e} and a violation of {solution.primal_violation:.1e}"]
+    if proof is not None and proof.stationarity is not None and proof.complementarity is not None:
+        parts.append(f"residuals of {max(proof.stationarity, proof.complementarity):.1e}")
+    return " and ".join(parts)
 
 
 def report(best: Solution, reasons: list[str]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import numpy as np
 
 from trackfolio._validation import Array
+from trackfolio.certificate import implied_bounds
 from trackfolio.exceptions import OptimizationError, UnboundedError
 from trackfolio.problem import Problem
 from trackfolio.solution import Solution
@@ -14,6 +15,8 @@ from trackfolio.solution import Solution
 _FAR = 1e4
 # In boxes that grow tenfold, what improves without end improves by ten times as much, or more: by so much at least.
 _BOXES, _STEADY = (1e3, 1e4, 1e5), 5.0
+# Improvements by less than this share of the scale are inaccuracies.
+_NOTHING = 1e-6
 
 
 def boxed(problem: Problem, far: float = _FAR) -> Problem:
@@ -32,12 +35,12 @@ def is_at_end(problem: Problem, w: Array) -> bool:
 
 def refuse_unbounded(problem: Problem, find: Callable[[Problem], tuple[Solution, list[str]]]) -> None:
     """Raise `UnboundedError` where the least values in larger and larger boxes, by `find`, fall steadily."""
-    if np.isfinite(problem.least_value) or (np.isfinite(problem.lower) & np.isfinite(problem.upper)).all():
+    if np.isfinite(problem.least_value) or np.isfinite(implied_bounds(problem)).all():
         return
     try:
         values = [find(boxed(problem, far))[0].objective for far in _BOXES]
     except OptimizationError:
         return  # undecided
     first, second = np.diff(values)
-    if second < _STEADY * first < 0:
+    if second < _STEADY * first < -_NOTHING * problem.scale:
         raise UnboundedError("The objective can be improved without end: bound the weights or add a limit.")

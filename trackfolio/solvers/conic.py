@@ -10,6 +10,7 @@ import numpy as np
 from trackfolio._cone_form import ConeForm, cone_form
 from trackfolio._constraint import KINDS
 from trackfolio._validation import Array
+from trackfolio.certificate import implied_bounds
 from trackfolio.exceptions import (
     InfeasibleError,
     MissingSolverError,
@@ -121,6 +122,8 @@ class Conic(Solver):
         if status in ("infeasible", "infeasible_inaccurate"):
             raise InfeasibleError("no weights satisfy all limits at once")
         if status in ("unbounded", "unbounded_inaccurate"):
+            if np.isfinite(implied_bounds(problem)).all():
+                raise SolverFailure(f"{self.solver} reported an objective without end where weights are bounded")
             raise UnboundedError("The objective can be improved without end: bound the weights or add a limit.")
         if not form.has_weights:
             raise SolverFailure(f"{self.solver} ended with status {status!r}")

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from trackfolio._cone_form import ConeForm, cone_form
+from trackfolio._cone_form import ConeForm, Mask, cone_form
 from trackfolio._constraint import KINDS
 from trackfolio._validation import Array
 from trackfolio.certificate import implied_bounds
@@ -25,7 +25,7 @@ from trackfolio.solvers.conic import Conic
 from trackfolio.solvers.dense_qp import DenseQP
 from trackfolio.solvers.interior_point import InteriorPoint
 
-# Weights of what is not held are 0 but for this, which integers within their tolerance leave.
+# Weights of what is held that are nothing.
 _NOTHING = 1e-7
 
 
@@ -98,13 +98,16 @@ class MixedInteger(Solver):
         form = cone_form(problem)
         answer = self._answer(problem, form)
         w = form.weights(problem)
-        found = _polished(problem, w)
+        found = _polished(problem, w, form.held)
         # Limits that the polished weights break by more than those of the solver leave the latter.
         if found is None or problem.violation(found.weights) > max(problem.violation(w), 1e-8):
             found = Solution(weights=w, solver="")
+        duals = found.row_duals
         return replace(
             found,
             solver=type(self).__name__,
+            # Rows of what the integers decided come last, and are none of the problem's.
+            row_duals=None if duals is None else duals[: len(problem.linear.lower)],
             nodes=max(answer.nodes, 1),
             stopped_by="time" if answer.is_late else None,
             reported_bound=form.declared(problem, answer.bound),
@@ -196,16 +199,15 @@ def _curved(problem: Problem) -> str:
     return ", ".join(names) or "This problem"
 
 
-def _polished(problem: Problem, w: Array) -> Solution | None:
+def _polished(problem: Problem, w: Array, is_held: Mask | None) -> Solution | None:
     """The problem with what the integers decided at some weights, by a solver for convex problems."""
     held, kept = problem.relaxed(), np.ones(len(w), dtype=bool)
-    if problem.holdings is not None:
-        kept = np.abs(w) > np.maximum(_NOTHING * problem.unit, problem.holdings.least / 2)
+    if problem.holdings is not None and is_held is not None:
+        kept = is_held & (np.abs(w) > np.maximum(_NOTHING * problem.unit, problem.holdings.least / 2))
         lower, upper = problem.holdings.box(problem.holdings.states_of(np.where(kept, w, 0.0)))
         held = replace(held, lower=lower, upper=upper)
-    decided = [
-        (name, LinearConstraint(*term.decided(problem, w))) for name, term in problem.constraints if term.is_discrete
-    ]
-    held = replace(held, constraints=[*held.constraints, *decided])
+    decided = [(name, term.decided(problem, w)) for name, term in problem.constraints if term.is_discrete]
+    rows = [(name, LinearConstraint(*given)) for name, given in decided if len(given.lower)]
+    held = replace(held, constraints=[*held.constraints, *rows])
     found = next(solutions(held, [DenseQP(), InteriorPoint(), Conic()]), None)
     return None if found is None else replace(found, weights=np.where(kept, found.weights, 0.0))

@@ -291,7 +291,7 @@ class Translation:
     # Bookkeeping.
 
     def _unit(self, position: Position) -> float:
-        return position.return_unit * self.size
+        return position.typical_return(self.size)
 
     def _rows(self, position: Position, keep: Mask) -> Rows:
         """Returns of the periods that count; sums of the same periods share one map."""

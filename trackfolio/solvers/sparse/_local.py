@@ -179,7 +179,7 @@ class LocalSearch:
         # The curvature along a new name's weight, all others following at their best.
         curvature = 2 * np.diagonal(Q)[entering] + np.sum(across * moves, axis=0)
         curvature += float(y @ (2 * Q[np.ix_(support, support)]) @ y) - y @ across
-        curvature = np.maximum(curvature, 1e-12 * np.abs(np.diagonal(Q)).max())
+        curvature = np.maximum(curvature, 1e-12 * (np.abs(np.diagonal(Q)).max() or 1.0))
         steps = -slopes / curvature
         after = w[support][:, None] + moves * steps
         gains = -(slopes**2) / (2 * curvature) + after**2 / (
