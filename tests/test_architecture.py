@@ -22,7 +22,7 @@ API_PAGE = ROOT / "docs" / "api.rst"
 # A module imports from its own floor or from lower ones; the package itself re-exports, on top.
 FLOORS = """
 0 exceptions _validation _terms _array_like _frequency _paths _quadratic _position _moments _functions _constraint
-0 _metric_input _shape _products _holdings _universe _threads _running _version _interrupts _html _tooltips
+0 _metric_input _power_sum _shape _products _holdings _universe _threads _running _version _interrupts _html _tooltips
 1 risks datasets
 2 metrics _weight_measures constraints costs objectives
 3 portfolio _portfolio_html _portfolio_input _portfolio_summary comparison

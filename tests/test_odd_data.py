@@ -75,6 +75,7 @@ def test_the_unit_of_returns_does_not_matter(unit, market):
 @pytest.mark.parametrize("value", [0.01, 0.013, 100.0, 1e-10], ids=str)
 @pytest.mark.parametrize("risk", [None, StandardDeviation(), SemiVariance(), GiniMeanDifference()], ids=str)
 @pytest.mark.filterwarnings("ignore:column:trackfolio.exceptions.PricesWarning")
+@MANY
 def test_constant_returns_have_no_risk_but_for_rounding(risk, value):
     model = MeanRisk(risk).fit(np.full((20, 3), value))
     assert model.solution_.status == "optimal"

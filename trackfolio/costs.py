@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from trackfolio._functions import AbsoluteSum, Function, Linear, OfExpression, PowerSum
+from trackfolio._functions import AbsoluteSum, Function, Linear, OfExpression
+from trackfolio._power_sum import PowerSum
 from trackfolio._terms import Term
 from trackfolio._validation import Array, limit, per_asset
 

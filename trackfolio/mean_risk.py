@@ -17,7 +17,8 @@ from trackfolio._validation import Array, check_same_index, limit, refuse_non_fi
 from trackfolio.objectives import MaxRatio, MinRisk, Objective
 from trackfolio.problem import Problem
 from trackfolio.risks import Risk, RootMeanSquare, Variance
-from trackfolio.risks._base import RiskLimit, call_weighted
+from trackfolio.risks._base import RiskLimit
+from trackfolio.risks._calls import call_weighted
 from trackfolio.risks._quadratic import MeanSquare
 from trackfolio.solution import Solution
 

@@ -20,7 +20,7 @@ from trackfolio._validation import Array
 from trackfolio.constraints import Constraint
 from trackfolio.problem import Problem
 from trackfolio.risks import MeanAbsoluteDeviation, Risk, RootMeanSquare, Variance
-from trackfolio.risks._base import evaluated
+from trackfolio.risks._calls import evaluated
 from trackfolio.solution import Solution
 from trackfolio.solvers import Conic, Solver, solve
 

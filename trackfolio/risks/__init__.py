@@ -6,9 +6,10 @@ evaluates it on numbers.
 """
 
 from trackfolio.risks._base import Risk
-from trackfolio.risks._dispersion import Huber, LowerPartialMoment, MeanAbsoluteDeviation, SemiDeviation, SemiVariance
+from trackfolio.risks._dispersion import LowerPartialMoment, MeanAbsoluteDeviation, SemiDeviation, SemiVariance
 from trackfolio.risks._drawdown import AverageDrawdown, CDaR, EDaR, MaxDrawdown, UlcerIndex
 from trackfolio.risks._gini import GiniMeanDifference
+from trackfolio.risks._huber import Huber
 from trackfolio.risks._quadratic import RootMeanSquare, StandardDeviation, Variance
 from trackfolio.risks._tail import CVaR, EVaR, WorstRealization
 

@@ -1,7 +1,5 @@
 """What all risk measures share, and the five roles that follow from one definition."""
 
-import inspect
-import warnings
 from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +15,7 @@ from trackfolio._quadratic import mean_diagonal
 from trackfolio._shape import Shape
 from trackfolio._terms import Term, offers
 from trackfolio._validation import Array, check_same_index, limit
+from trackfolio.risks._calls import as_weights, call_weighted, evaluated, parts
 
 
 class Risk(Term):
@@ -257,7 +256,20 @@ class Risk(Term):
         return None if self.degree is None else (self, unit**self.degree)
 
     def rounding(self, position: Position, size: float = 1.0) -> float:
-        """What rounding of the returns may make of a risk of 0, where weights sum to `size`."""
+        """What rounding of the returns may make of a risk of 0.
+
+        Parameters
+        ----------
+        position : Position
+            Whose returns.
+        size : float, default=1.0
+            Sum of the weights.
+
+        Returns
+        -------
+        float
+            Risk, per period; 0 where it is not known.
+        """
         return self._of_returns(NOISE, position, size)
 
     def _of_returns(self, share: float, position: Position, size: float) -> float:
@@ -288,44 +300,6 @@ class Risk(Term):
             up_and_down = np.resize([-typical, typical], len(position.rows))
             return max(at_equal, 1e-2 * abs(float(call_weighted(self.value, up_and_down, position.sample_weight))))
         return max(at_equal, float(1e-2 * typical**self.degree))
-
-
-def call_weighted(method: Any, argument: Any, sample_weight: Array | None) -> Any:
-    """Call a method of a risk, with sample weights only if there are any, and refuse them by name if it takes none."""
-    if sample_weight is None:
-        return method(argument)
-    if "sample_weight" not in inspect.signature(method).parameters:
-        owner = method.__self__
-        why = ": the periods form a path, which cannot repeat one of them" if getattr(owner, "of_path", False) else ""
-        raise ValueError(f"sample_weight was given, but {type(owner).__name__} does not take it{why}.")
-    return method(argument, sample_weight=sample_weight)
-
-
-def as_weights(sample_weight: npt.ArrayLike | None) -> Array | None:
-    """Sample weights as an array, if there are any."""
-    return None if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
-
-
-def parts(written: Any) -> tuple[Any, list[Any], Any]:
-    """Expression, constraints, and the one through which the returns enter, of what `Risk.expression` returns."""
-    if not isinstance(written, tuple):
-        return written, [], None
-    expression, constraints, *link = written
-    return expression, list(constraints), link[0] if link else None
-
-
-def evaluated(written: Any) -> float:
-    """Value of what `Risk.expression` returns at constants, by minimising over auxiliary variables."""
-    import cvxpy as cp
-
-    expression, constraints, _ = parts(written)
-    if not constraints:
-        return float(expression.value)
-    program = cp.Problem(cp.Minimize(expression), constraints)
-    with warnings.catch_warnings():
-        # Clarabel may stop short of these tolerances, and is right to the digits that are asked of it.
-        warnings.filterwarnings("ignore", "Solution may be inaccurate", UserWarning)
-        return float(program.solve(solver=cp.CLARABEL, tol_gap_abs=1e-10, tol_gap_rel=1e-10, tol_feas=1e-10))
 
 
 def spoken(name: str) -> str:

@@ -18,7 +18,8 @@ import scipy.sparse as sp
 from trackfolio._paths import drawdowns
 from trackfolio._shape import Shape
 from trackfolio._validation import Array
-from trackfolio.risks._base import Risk, parts
+from trackfolio.risks._base import Risk
+from trackfolio.risks._calls import parts
 from trackfolio.risks._quadratic import RootMeanSquare
 from trackfolio.risks._sample import level, sample
 from trackfolio.risks._tail import CVaR, EVaR, WorstRealization, weights_near

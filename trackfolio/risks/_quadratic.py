@@ -9,7 +9,8 @@ import numpy.typing as npt
 from trackfolio._position import Position
 from trackfolio._quadratic import Quadratic, mean_diagonal
 from trackfolio._validation import Array, degrees_of_freedom
-from trackfolio.risks._base import Risk, as_weights
+from trackfolio.risks._base import Risk
+from trackfolio.risks._calls import as_weights
 
 # Share of the returns' size below which no scale is.
 _SMALLEST = 1e-6

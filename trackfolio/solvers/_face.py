@@ -16,8 +16,9 @@ import numpy.typing as npt
 import scipy.sparse as sp
 from scipy.linalg.lapack import dpotrf, dpstrf
 
-from trackfolio._functions import AbsoluteSum, Limit, Linear, PowerSum
+from trackfolio._functions import AbsoluteSum, Limit, Linear
 from trackfolio._position import Position
+from trackfolio._power_sum import PowerSum
 from trackfolio._products import chunks, transposed_times
 from trackfolio._quadratic import Quadratic, RowsQuadratic, factors_of
 from trackfolio._shape import Shape
@@ -115,7 +116,7 @@ class Step:
 
 
 def _units(K: Array) -> Array:
-    own = np.sqrt(np.diagonal(K))
+    own = np.sqrt(np.maximum(np.diagonal(K), 0.0))  # below 0 by rounding
     return np.where(own > 0, own, 1.0)
 
 
