@@ -20,6 +20,8 @@ Wrong shapes, unknown names, values out of range and the like are plain `ValueEr
 scikit-learn.
 """
 
+from trackfolio._diagnosis import Diagnosis
+
 __all__ = [
     "AccuracyWarning",
     "InfeasibleError",
@@ -43,7 +45,20 @@ class OptimizationError(TrackfolioError):
 
 
 class InfeasibleError(OptimizationError, ValueError):
-    """No portfolio satisfies all limits at once; the message names those in conflict."""
+    """No portfolio satisfies all limits at once; the message names those in conflict.
+
+    Parameters
+    ----------
+    message : str
+        What is wrong.
+    explanation : Diagnosis or None, default=None
+        Limits that clash, and how far each alone would have to give way: see :mod:`trackfolio.diagnosis`. None where
+        it is no limits that clash, as where a ratio is not defined.
+    """
+
+    def __init__(self, message: str = "", explanation: Diagnosis | None = None) -> None:
+        super().__init__(message)
+        self.explanation = explanation
 
 
 class UnboundedError(OptimizationError, ValueError):
