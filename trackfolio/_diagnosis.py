@@ -132,7 +132,7 @@ class Diagnosis:
 
 def number(value: float) -> str:
     """A number with the digits that it has, at most 12."""
-    return f"{value:.12g}"
+    return f"{value + 0.0:.12g}"  # no minus before a zero
 
 
 def rounded(value: float, limit: float, *, sign: int) -> float:
@@ -150,3 +150,13 @@ def rounded(value: float, limit: float, *, sign: int) -> float:
         return nearest
     unit = 10.0**-digits
     return round((math.ceil if sign > 0 else math.floor)(value / unit) * unit, digits)
+
+
+def few_digits(low: float, high: float) -> float:
+    """The number of the fewest digits in an interval."""
+    middle = (low + high) / 2
+    for digits in range(-9, 16):
+        number = round(middle, digits)
+        if low <= number <= high:
+            return number
+    return middle

@@ -162,14 +162,18 @@ def _find(problem: Problem, solver: Solver | None) -> tuple[Solution, list[str]]
 
 def _minimum(problem: Problem, seconds: float) -> Solution | None:
     """Solution by the fastest solver, if it is proven; with limits on what is held, the best in so many seconds."""
-    try:
-        solver = choose(problem)[0]
+    for solver in choose(problem):
         if hasattr(solver, "time_limit"):
             solver.time_limit = seconds
-        found = _certified(problem, solver)
-    except OptimizationError:
-        return None
-    return found if found.status == "optimal" or found.stopped_by else None
+        try:
+            found = _certified(problem, solver)
+        except InfeasibleError:
+            return None
+        except (OptimizationError, UnsupportedProblemError):
+            continue
+        if found.status in ("optimal", "stopped"):
+            return found
+    return None
 
 
 def _certified(problem: Problem, solver: Solver) -> Solution:

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from trackfolio._diagnosis import FAMILIES, Diagnosis, Relaxation, rounded
+from trackfolio._diagnosis import FAMILIES, Diagnosis, Relaxation, few_digits, rounded
 from trackfolio._validation import suggest
 from trackfolio.problem import Problem
 from trackfolio.solvers._infeasible._linear import Give, Holder, LinearLimits
 from trackfolio.solvers._infeasible._parts import Draft, Part, parts_of
-from trackfolio.solvers._infeasible._reach import Minimise, Reach, OutOfTimeError, Verdict, blamed, least_more
+from trackfolio.solvers._infeasible._reach import Minimise, OutOfTimeError, Reach, Verdict, blamed, least_more
 
 # Seconds for an explanation. Only limits on what is held ever take so long.
 SECONDS = 20.0
@@ -214,7 +214,20 @@ class _Search:
                 bracket.high = trial
             else:
                 bracket.low, verdict = trial, seen
-        return bracket
+        return self._with_few_digits(part, bracket)
+
+    def _with_few_digits(self, part: Part, bracket: _Bracket) -> _Bracket:
+        """The bracket, with the number of the fewest digits within it at one of its ends: limits are such numbers."""
+        start = part.limit or 0.0
+        ends = sorted(start + part.sign * end for end in (bracket.low, bracket.high))
+        number = few_digits(*ends)
+        give = part.sign * (number - start)
+        if not bracket.low < give < bracket.high:
+            return bracket
+        possible = self._at(part, give).possible
+        return (
+            _Bracket(bracket.low, give) if possible else _Bracket(give, bracket.high) if possible is False else bracket
+        )
 
     def _trial(self, part: Part, bracket: _Bracket, more: float | None) -> float:
         low, high = bracket.low, bracket.high

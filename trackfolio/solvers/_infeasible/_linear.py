@@ -131,10 +131,8 @@ class LinearLimits:
         lower, upper = draft.lower / self.unit, draft.upper / self.unit
         by_bound = []
         if relaxed is not None:
-            by_bound = [
-                (sign, own) for sign, own, new in ((1, upper, relaxed.draft.upper), (-1, lower, relaxed.draft.lower))
-                if not np.array_equal(own * self.unit, new)
-            ]  # fmt: skip
+            by_bound = [(1, upper)] if not np.array_equal(draft.upper, relaxed.draft.upper) else []
+            by_bound += [(-1, lower)] if not np.array_equal(draft.lower, relaxed.draft.lower) else []
         for sign, _ in by_bound:
             lower, upper = (lower, np.full(n, np.inf)) if sign > 0 else (np.full(n, -np.inf), upper)
         columns = _Columns.of(lower, upper, [f.centre / self.unit for _, f, _ in self.sums])

@@ -90,13 +90,12 @@ class Reach:
                 return Verdict(_cone_feasible(draft.problem()))
             excess = found.lower_bound - limit.bound
             if excess > _TOLERANCE * limit.scale(draft.base.unit):
-                at_end = is_at_end(part, found.weights)
-                return (
-                    Verdict(_cone_feasible(draft.problem()))
-                    if at_end
-                    else Verdict(False, Miss(key, excess, part, found))
-                )
+                if is_at_end(part, found.weights):
+                    return Verdict(_cone_feasible(draft.problem()))
+                return Verdict(False, Miss(key, excess, part, found))
             kept[key] = limit
+            if all(_is_kept(other, found.weights, draft.base.unit) for other in draft.convex.values()):
+                return Verdict(True)
         return Verdict(True)
 
     def least(self, others: Draft, key: str, limit: Limit) -> tuple[Solution | None, Problem]:
@@ -155,6 +154,10 @@ class Reach:
                     continue  # it cannot take the problem, is not installed, or found nothing in time
                 return None if program.status not in _SETTLED else program.status in ("optimal", "optimal_inaccurate")
         return None
+
+
+def _is_kept(limit: Limit, w: Array, unit: float) -> bool:
+    return limit.value(w) <= limit.bound + _TOLERANCE * limit.scale(unit)
 
 
 def _cone_feasible(problem: Problem) -> bool:
