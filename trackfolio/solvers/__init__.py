@@ -131,7 +131,9 @@ def _find(problem: Problem, solver: Solver | None) -> tuple[Solution, list[str]]
     best: Solution | None = None
     for candidate in candidates:
         try:
-            found = _certified(problem, candidate)
+            found = _certified(problem, candidate, may_refuse=not reasons)
+        except _ConflictError:
+            raise InfeasibleError from None
         except InfeasibleError:
             if problem.is_discrete or are_contradictory(problem, _minimum):
                 raise InfeasibleError from None
@@ -143,8 +145,6 @@ def _find(problem: Problem, solver: Solver | None) -> tuple[Solution, list[str]]
             reasons.append(f"{type(candidate).__name__}: {error}")
             continue
         except SolverFailure as error:
-            if not reasons and are_contradictory(problem.relaxed(), _minimum):  # before others try in vain
-                raise InfeasibleError from None
             reasons.append(f"{type(candidate).__name__}: {error}")
             continue
         best = found if best is None or abs(found.gap) < abs(best.gap) else best
@@ -162,7 +162,11 @@ def _find(problem: Problem, solver: Solver | None) -> tuple[Solution, list[str]]
 
 def _minimum(problem: Problem, seconds: float) -> Solution | None:
     """Solution by the fastest solver, if it is proven; with limits on what is held, the best in so many seconds."""
-    for solver in choose(problem):
+    try:
+        candidates = choose(problem)
+    except UnsupportedProblemError:
+        return None
+    for solver in candidates:
         if hasattr(solver, "time_limit"):
             solver.time_limit = seconds
         try:
@@ -176,14 +180,23 @@ def _minimum(problem: Problem, seconds: float) -> Solution | None:
     return None
 
 
-def _certified(problem: Problem, solver: Solver) -> Solution:
-    """Best solution of one solver, with its proof, its status and multipliers by name."""
+class _ConflictError(InfeasibleError):
+    """Limits that were shown to clash."""
+
+
+def _certified(problem: Problem, solver: Solver, *, may_refuse: bool = False) -> Solution:
+    """Best solution of one solver, with its proof, its status and multipliers by name.
+
+    With `may_refuse`, limits that clash are an error after the first attempt that fails, before others try in vain.
+    """
     best: Solution | None = None
     failure: SolverFailure | None = None
     for attempt in solver.attempts(problem):
         try:
             found = _proven(problem, attempt(), solver.tolerance)
         except SolverFailure as error:
+            if may_refuse and failure is None and are_contradictory(problem.relaxed(), _minimum):
+                raise _ConflictError from None
             failure = failure or error
             continue
         best = found if best is None or abs(found.gap) < abs(best.gap) else best

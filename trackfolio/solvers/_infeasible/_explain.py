@@ -10,7 +10,7 @@ from trackfolio._diagnosis import FAMILIES, Diagnosis, Relaxation, few_digits, r
 from trackfolio._validation import suggest
 from trackfolio.problem import Problem
 from trackfolio.solvers._infeasible._linear import Give, Holder, LinearLimits
-from trackfolio.solvers._infeasible._parts import Draft, Part, parts_of
+from trackfolio.solvers._infeasible._parts import FAR, Draft, Part, parts_of
 from trackfolio.solvers._infeasible._reach import Minimise, OutOfTimeError, Reach, Verdict, blamed, least_more
 
 # Seconds for an explanation. Only limits on what is held ever take so long.
@@ -75,7 +75,10 @@ class _Search:
         return Draft.of(self.problem, dict.fromkeys(parts, 0.0))
 
     def diagnosis(self, order: Sequence[str]) -> Diagnosis:
-        verdict = self.verdict = self.reach.of(self.with_gives({}))
+        try:
+            verdict = self.verdict = self.reach.of(self.with_gives({}))
+        except OutOfTimeError:
+            verdict = Verdict(None)
         if verdict.possible is not False:
             return Diagnosis(
                 verdict.possible, reason="" if verdict.possible else self._too_long("whether there is one")
@@ -175,7 +178,7 @@ class _Search:
     def _most(self, part: Part) -> float:
         """A give that stands for leaving a part out; limits on what is held need bounds."""
         if part.key in ("min_weights", "max_weights") and self.with_gives({}).is_discrete:
-            return 2.0 * self.problem.unit
+            return FAR * self.problem.unit
         return part.most or np.inf
 
     def _least_value(self, part: Part) -> _Bracket:
@@ -225,9 +228,9 @@ class _Search:
         if not bracket.low < give < bracket.high:
             return bracket
         possible = self._at(part, give).possible
-        return (
-            _Bracket(bracket.low, give) if possible else _Bracket(give, bracket.high) if possible is False else bracket
-        )
+        if possible is None:
+            return bracket
+        return _Bracket(bracket.low, give) if possible else _Bracket(give, bracket.high)
 
     def _trial(self, part: Part, bracket: _Bracket, more: float | None) -> float:
         low, high = bracket.low, bracket.high
@@ -263,8 +266,9 @@ class _Search:
         if not np.isfinite(bracket.high):
             return replace(shown, reason=bracket.reason)
         if part.step:
-            change = part.sign * bracket.high
-            return replace(shown, needed=(part.limit or 0) + change, change=change)
+            change = part.sign * round(bracket.high)
+            limit = round(part.limit or 0.0)
+            return replace(shown, limit=limit, needed=limit + change, change=change)
         start = 0.0 if part.limit is None else part.limit
         needed = rounded(start + part.sign * bracket.high, start, sign=part.sign)
         change = needed - start

@@ -31,7 +31,7 @@ from trackfolio.problem import Problem
 from trackfolio.risks._base import RiskLimit
 
 # Bounds, in units of the weights, where integers need some.
-_FAR = 10.0
+FAR = 10.0
 
 _FAMILY: dict[type, str] = {
     MaxTurnover: "trades",
@@ -108,8 +108,8 @@ class Draft:
         constraints += [(key, GivenLimits([limit])) for key, limit in self.limits.items() if key != without]
         constraints += [*self.others, *((f"held-{k}", _GivenHoldings(h)) for k, h in enumerate(self.held))]
         few, lower, upper = self.cardinality, self.lower, self.upper
-        if any(term.is_discrete for _, term in self.others):  # which need bounds
-            far = _FAR * self.base.unit
+        if self.is_discrete:  # integers need bounds
+            far = FAR * self.base.unit
             positive = any(isinstance(term, ConditionalBudget) for _, term in self.others)
             lower, upper = np.maximum(lower, 0.0 if positive else -far), np.minimum(upper, far)
         return dataclasses.replace(
