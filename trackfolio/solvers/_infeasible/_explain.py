@@ -266,9 +266,8 @@ class _Search:
         if not np.isfinite(bracket.high):
             return replace(shown, reason=bracket.reason)
         if part.step:
-            change = part.sign * round(bracket.high)
-            limit = round(part.limit or 0.0)
-            return replace(shown, limit=limit, needed=limit + change, change=change)
+            whole, more = round(part.limit or 0.0), part.sign * round(bracket.high)
+            return replace(shown, limit=whole, needed=whole + more, change=more)
         start = 0.0 if part.limit is None else part.limit
         needed = rounded(start + part.sign * bracket.high, start, sign=part.sign)
         change = needed - start
