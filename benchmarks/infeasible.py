@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.infeasible_cases import KINDS, Case, Limits, is_feasible, make_case
+from benchmarks.infeasible_cases import KINDS, SECONDS, Case, Limits, is_feasible, make_case
 from benchmarks.machine import machine
 from benchmarks.measure import say
 from benchmarks.page import machine_section, measure_and_write
@@ -111,7 +111,7 @@ and that with a hundredth less (with one less, of whole numbers) it is not.
 **named**: the limits of the cause are among those in the explanation, which clash by themselves. **changes**: suggested
 ones, and how many of them are right. **open**: what was not settled in time. **ms**, **÷ fit**: median time of the fit
 that fails, with its explanation, alone and in units of that of the same problem with twice the first change (once, of
-whole numbers); **worst**: the largest such ratio.
+whole numbers; a search for few names ends after {seconds:.0f} s); **worst**: the largest such ratio.
 
 """
 
@@ -119,7 +119,7 @@ whole numbers); **worst**: the largest such ratio.
 def render(results: dict[str, Any]) -> str:
     """Return the page."""
     rows = results["rows"]
-    intro = _INTRO.format(total=len(rows), kinds=len(KINDS), sizes=", ".join(map(str, _SIZES)))
+    intro = _INTRO.format(total=len(rows), kinds=len(KINDS), sizes=", ".join(map(str, _SIZES)), seconds=SECONDS)
     lines = [
         "| clash | problems | named | changes | right | open | ms | ÷ fit | worst |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",

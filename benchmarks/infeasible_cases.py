@@ -12,9 +12,12 @@ from trackfolio import MeanRisk, MinTrackingError
 from trackfolio.constraints import BetaBounds, Exposure, GroupBounds, MaxTrades, MaxTurnover, MinReturn
 from trackfolio.diagnosis import Relaxation
 from trackfolio.risks import CVaR
+from trackfolio.solvers import Sparse
 
 Array = npt.NDArray[np.float64]
 _LEVEL = 0.9
+#: For the search for few names, where there is a portfolio.
+SECONDS = 2.0
 # Limits are kept that are broken by no more, relative to their size; the change that is checked for being needed is
 # larger by orders.
 _KEPT = 2e-7
@@ -65,6 +68,8 @@ class Limits:
             budget=self.budget, min_weights=self.min_weights, max_weights=self.max_weights, cardinality=few,
             min_position=self.min_position, constraints=constraints,
         )  # fmt: skip
+        if few is not None or self.min_position is not None:
+            common["solver"] = Sparse(time_limit=SECONDS)
         if self.trades is not None:
             return MeanRisk(CVaR(_LEVEL), **common)
         if self.tracking is not None:

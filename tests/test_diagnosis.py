@@ -242,6 +242,21 @@ def test_independent_clashes_leave_no_single_change(market):
     assert "no value of it alone is enough" in str(error.explanation)
 
 
+def test_what_the_budget_and_bounds_contradict_is_blamed_alone(market):
+    X, y = market
+    held = np.array([0.3, 0.3, 0.3, 0, 0, 0, 0, 0])
+    model = MinTrackingError(max_weights=0.1, constraints=[MaxTurnover(0.01), MaxLeverage(gross=0.7)])
+    assert failure(model, X, y, previous_weights=held).explanation.names == ["max_weights", "budget"]
+
+
+def test_a_budget_that_only_one_sum_meets_is_told_to_the_last_digit(market):
+    X, y = market
+    fixed = np.full(8, 0.1) + 0.001 * np.sqrt(np.arange(8))
+    values = needed(failure(MinTrackingError(min_weights=fixed, max_weights=fixed), X, y).explanation)
+    assert_allclose(values["budget"], fixed.sum(), rtol=1e-12)
+    MinTrackingError(min_weights=fixed, max_weights=fixed, budget=values["budget"]).fit(X, y)
+
+
 # The record.
 
 

@@ -269,14 +269,15 @@ class _Search:
             whole, more = round(part.limit or 0.0), part.sign * round(bracket.high)
             return replace(shown, limit=whole, needed=whole + more, change=more)
         start = 0.0 if part.limit is None else part.limit
-        needed = rounded(start + part.sign * bracket.high, start, sign=part.sign)
-        change = needed - start
+        exact = start + part.sign * bracket.high
         try:
-            if self._is_verified(part, abs(change), bracket):
-                return replace(shown, needed=None if part.limit is None else needed, change=change)
+            # A budget that is one number may have to be met to the last digit.
+            for needed in (rounded(exact, start, sign=part.sign), exact):
+                if self._is_verified(part, abs(needed - start), bracket):
+                    return replace(shown, needed=None if part.limit is None else needed, change=needed - start)
         except OutOfTimeError:
             pass
-        return replace(shown, reason=f"about {needed:.4g} was found, but not verified")
+        return replace(shown, reason=f"about {exact:.4g} was found, but not verified")
 
     def _is_verified(self, part: Part, give: float, bracket: _Bracket) -> bool:
         """Whether the printed give is enough, and less by a hundredth is not."""
