@@ -257,6 +257,19 @@ def test_a_budget_that_only_one_sum_meets_is_told_to_the_last_digit(market):
     MinTrackingError(min_weights=fixed, max_weights=fixed, budget=values["budget"]).fit(X, y)
 
 
+def test_tangents_find_values_with_few_solutions(monkeypatch):
+    """Halves would need twice as many."""
+    from trackfolio import solvers
+
+    calls, own = [], solvers._minimum
+    monkeypatch.setattr(solvers, "_minimum", lambda *arguments: calls.append(1) or own(*arguments))
+    limits = make_case("return and tracking error", 8, 1000).limits
+    calls.clear()
+    explanation = diagnose(limits.model, limits.X, limits.y, previous_weights=limits.previous)
+    assert explanation.names == ["minreturn", "max_tracking_error"]
+    assert len(calls) <= 16
+
+
 # The record.
 
 
