@@ -16,7 +16,7 @@ SOLVERS := "import piqp" "import clarabel" "from scipy.optimize import milp; ass
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test fuzz check solvers format headline bench bench-backtests bench-risks bench-sparse bench-tails bench-tall docs docs-peers test-browser test-lowest clean
+.PHONY: help demo test fuzz check solvers format headline bench bench-backtests bench-infeasible bench-risks bench-sparse bench-tails bench-tall docs docs-peers test-browser test-lowest clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ bench: $(VENV)-bench/bench.done  ## Compare with the peers, in an environment of
 
 bench-backtests: $(VENV)-bench/bench.done  ## Compare backtests with a peer, on workers and clusters
 	$(ONE_THREAD) $(VENV)-bench/bin/python -m benchmarks.backtests $(ARGS)
+
+bench-infeasible: $(VENV)-bench/bench.done  ## Explain 300 problems without a solution, and check it
+	$(ONE_THREAD) $(VENV)-bench/bin/python -m benchmarks.infeasible
 
 bench-risks: $(VENV)-bench/bench.done  ## Compare every risk with a peer
 	$(ONE_THREAD) $(VENV)-bench/bin/python -m benchmarks.risks

@@ -22,6 +22,7 @@ API_PAGE = ROOT / "docs" / "api.rst"
 # A module imports from its own floor or from lower ones; the package itself re-exports, on top.
 FLOORS = """
 0 exceptions _validation _terms _array_like _frequency _paths _quadratic _position _moments _functions _constraint
+0 _diagnosis
 0 _metric_input _power_sum _shape _products _holdings _universe _threads _running _version _interrupts _html _tooltips
 1 risks datasets
 2 metrics _weight_measures constraints costs objectives
@@ -30,7 +31,7 @@ FLOORS = """
 3 problem solution _reach _cone_form certificate
 4 solvers
 5 _base _holder _dinkelbach _expected_returns
-6 tracking mean_risk baselines
+6 tracking mean_risk baselines diagnosis
 7 model_selection testing
 8 display report cli
 9 __init__ __main__

@@ -96,8 +96,9 @@ def test_what_makes_no_sense_is_said(frames):
         quiet(MeanRisk(), X)
     with pytest.raises(TypeError, match="MeanRisk or MinTrackingError"):
         quiet("model", X, y)
-    with pytest.raises(InfeasibleError, match=r"max_tracking_error=1e-05 cannot be reached.*smallest reachable"):
+    with pytest.raises(InfeasibleError, match=r"max_tracking_error=1e-05 cannot be reached.*at least") as caught:
         quiet(MeanRisk(), X, y, values=[1e-5, 0.01])
+    assert caught.value.explanation.names == ["max_tracking_error"]
 
 
 def test_each_point_begins_at_its_neighbour(market, monkeypatch):

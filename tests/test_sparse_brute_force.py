@@ -251,7 +251,7 @@ def test_conflicts_of_few_names_are_said_to_be_some(most, changes, constraints):
     case.model.set_params(constraints=constraints, max_weights=case.instance.upper, min_position=case.instance.least)
     case.fitted_with = {"previous_weights": case.instance.previous}
     assert brute_force(case.instance) == (np.inf, None)
-    with pytest.raises(InfeasibleError, match=r"together: (cardinality|min_position|groupcardinality), "):
+    with pytest.raises(InfeasibleError, match=r"together: .*(cardinality|min_position)"):
         case.solution()
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         constraints,
         costs,
         datasets,
+        diagnosis,
         display,
         exceptions,
         metrics,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     )
     from trackfolio.baselines import BenchmarkReplica, EqualWeighted
     from trackfolio.comparison import compare
+    from trackfolio.diagnosis import diagnose
     from trackfolio.mean_risk import MeanRisk
     from trackfolio.portfolio import Portfolio
     from trackfolio.tracking import MinTrackingError
@@ -50,6 +52,8 @@ __all__ = [
     "constraints",
     "costs",
     "datasets",
+    "diagnose",
+    "diagnosis",
     "display",
     "exceptions",
     "metrics",
@@ -73,6 +77,7 @@ _HOMES = {
     "MinTrackingError": "tracking",
     "Portfolio": "portfolio",
     "compare": "comparison",
+    "diagnose": "diagnosis",
 }
 
 # Hidden from type checkers, for which the imports above say what there is, and that there is nothing else.

@@ -23,6 +23,8 @@ Wrong shapes, unknown names, values out of range and the like are plain `ValueEr
 scikit-learn.
 """
 
+from trackfolio._diagnosis import Diagnosis
+
 __all__ = [
     "AccuracyWarning",
     "InfeasibleError",
@@ -71,6 +73,14 @@ class OptimizationError(TrackfolioError):
 class InfeasibleError(OptimizationError, ValueError):
     """No portfolio satisfies all limits at once; the message names those in conflict.
 
+    Parameters
+    ----------
+    message : str
+        What is wrong.
+    explanation : Diagnosis or None, default=None
+        Limits that clash, and how far each alone would have to give way: see :mod:`trackfolio.diagnosis`. None where
+        it is no limits that clash, as where a ratio is not defined.
+
     Examples
     --------
     >>> from trackfolio import MinTrackingError
@@ -80,8 +90,13 @@ class InfeasibleError(OptimizationError, ValueError):
     Traceback (most recent call last):
         ...
     trackfolio.exceptions.InfeasibleError: budget is at least 1, but max_weights add up to only 0.8: raise max_weights
-    or lower budget.
+    or lower budget. Any one of these changes is enough: raise max_weights from 0.04 to at least 0.05; lower budget from
+    1 to at most 0.8.
     """
+
+    def __init__(self, message: str = "", explanation: Diagnosis | None = None) -> None:
+        super().__init__(message)
+        self.explanation = explanation
 
 
 class UnboundedError(OptimizationError, ValueError):

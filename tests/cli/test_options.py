@@ -73,10 +73,11 @@ def test_formats_go_by_suffix_or_option(run):
 def test_limits_that_contradict_one_another_exit_with_1(run):
     result = run("track", "prices.csv", "-b", "SP500", "--max-weight", 0.04, code=1)
     assert "the weights must add up to 1, but --max-weight add up to only 0.8: raise --max-weight." in result.stderr
+    assert "This is enough: raise --max-weight from 0.04 to at least 0.05.\n" in result.stderr
     run("track", "prices.csv", "-b", "SP500", "--max-weight", 0.05, "--out", "even.csv")
     limits = ["--previous", "even.csv", "--max-turnover", 0.01, "--groups", "sectors.csv", "--max-group", "tech=0.05"]
     result = run("track", "prices.csv", "-b", "SP500", *limits, code=1)
-    assert "together: --max-group, --max-turnover." in result.stderr
+    assert "together: --max-turnover, --max-group." in result.stderr
 
 
 def test_a_search_that_stops_is_said_and_strict_exits_with_3(run):

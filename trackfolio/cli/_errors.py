@@ -63,6 +63,19 @@ def in_words_of_options(message: str) -> str:
     known = "|".join(re.escape(name) for name in _OPTIONS)
     message = re.sub(rf"(?<![\w.-])({known})(?!\w|\.\w)", lambda match: _OPTIONS[match[1]], message)
     message = message.replace(" or lower budget", "").replace(" or raise budget", "")
+    message = _without_budget(message)
     message = message.replace("below the budget of 1", "below 1")
     message = re.sub(r"\bbudget is at (?:least|most) 1\b", "the weights must add up to 1", message)
     return re.sub(r"(?<=: )budget(?=[,.])|(?<=, )budget(?=[,.])", "a sum of 1", message)
+
+
+# A change of the budget among those that would be enough, and the sentence before them.
+_OF_BUDGET = r"(?:raise|lower) budget from 1 to at (?:least|most) [-\d.e]*\d"
+_ENOUGH = r"(?:This|Any one of these changes) is enough: "
+
+
+def _without_budget(message: str) -> str:
+    """Suggestions without those of another budget."""
+    message = re.sub(rf"; {_OF_BUDGET}|(?<=enough: ){_OF_BUDGET}; ", "", message)
+    message = re.sub(rf" {_ENOUGH}{_OF_BUDGET}\.", "", message)
+    return re.sub(rf"{_ENOUGH}(?=[^;]*$)", "This is enough: ", message)

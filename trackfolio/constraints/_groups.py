@@ -132,6 +132,21 @@ class GroupBounds(_OfGroups):
         upper = per_asset(self.upper, list(members), "GroupBounds.upper", default=np.inf, kind="group")
         return Rows(A, lower + benchmark, upper + benchmark)
 
+    def row_labels(self, problem: Any) -> list[str]:
+        """Names of the groups, in the order of the rows.
+
+        Parameters
+        ----------
+        problem : Problem
+            Names of the assets.
+
+        Returns
+        -------
+        list of str
+            Groups.
+        """
+        return list(self._members(problem.names))
+
 
 class GroupRatio(_OfGroups):
     r"""Limits on the weight of one group in units of that of another.

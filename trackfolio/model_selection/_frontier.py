@@ -221,7 +221,7 @@ def _fitted(data: SharedData, parameter: str, value: float, near: Any = None) ->
         with uniqueness_recorded():
             return data.fit(model, shared=parameter.partition("__")[0] in _OF_TERMS, near=near)
     except InfeasibleError as error:
-        raise InfeasibleError(f"{parameter}={value:.6g} cannot be reached. {error}") from error
+        raise InfeasibleError(f"{parameter}={value:.6g} cannot be reached. {error}", error.explanation) from error
 
 
 def _range(data: SharedData, parameter: str, number: int) -> tuple[Array, dict[int, Any]]:

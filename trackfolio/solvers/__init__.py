@@ -2,12 +2,11 @@
 
 import dataclasses
 import time
+from collections.abc import Sequence
 
 import numpy as np
-import scipy.sparse as sp
 
-from trackfolio._functions import Linear, Summand
-from trackfolio._terms import offers
+from trackfolio._diagnosis import Diagnosis
 from trackfolio._validation import warn
 from trackfolio.certificate import certify
 from trackfolio.exceptions import (
@@ -22,7 +21,7 @@ from trackfolio.exceptions import (
 from trackfolio.problem import Problem
 from trackfolio.solution import Certificate, Solution
 from trackfolio.solvers._base import Solver
-from trackfolio.solvers._conflict import conflicting_terms
+from trackfolio.solvers._infeasible import are_contradictory, explain
 from trackfolio.solvers._multipliers import multipliers
 from trackfolio.solvers._unbounded import refuse_unbounded
 from trackfolio.solvers._uniqueness import with_freedom
@@ -31,7 +30,6 @@ from trackfolio.solvers.dense_qp import DenseQP
 from trackfolio.solvers.interior_point import InteriorPoint
 from trackfolio.solvers.mixed_integer import MixedInteger
 from trackfolio.solvers.sparse import Sparse
-from trackfolio.solvers.sparse._feasible import conflicting_limits, own_limits
 
 __all__ = ["REGISTRY", "Conic", "DenseQP", "InteriorPoint", "MixedInteger", "Solver", "Sparse", "choose", "solve"]
 
@@ -112,7 +110,8 @@ def solve(problem: Problem, solver: Solver | None = None) -> Solution:
     Raises
     ------
     InfeasibleError
-        If the limits contradict one another; the message names a set of which none can be spared.
+        If the limits contradict one another; its `explanation` names a set of which none can be spared, and how far
+        each alone would have to give way.
     UnboundedError
         If the objective can be improved without end.
     SolverFailure
@@ -139,6 +138,32 @@ def solve(problem: Problem, solver: Solver | None = None) -> Solution:
 
 def find(problem: Problem, solver: Solver | None = None) -> tuple[Solution, list[str]]:
     """Like `solve`, without its warnings: the solution, and what the solvers tried before it fell short of."""
+    try:
+        return _find(problem, solver)
+    except InfeasibleError as error:
+        raise _explained(problem, str(error)) from None
+
+
+def _explained(problem: Problem, message: str) -> InfeasibleError:
+    """The error with its explanation; what goes wrong in finding that one is said in it."""
+    try:
+        explanation = explain(problem, _minimum)
+    except Exception as error:
+        explanation = Diagnosis(False, (), f"the explanation failed with {type(error).__name__}: {error}")
+    if explanation.is_feasible is not False:
+        why = explanation.reason or "the limits on what is held leave none, by the solver's word alone"
+        explanation = Diagnosis(False, (), why)
+    # Checks before any solver say already which numbers clash.
+    said = f"{message} {explanation.ways or explanation.sentence}" if message else explanation.sentence
+    return InfeasibleError(said.strip(), explanation)
+
+
+def diagnosed(problem: Problem, order: Sequence[str] = ()) -> Diagnosis:
+    """Whether there is a portfolio within all limits, and if there is none, why not."""
+    return explain(problem, _minimum, order)
+
+
+def _find(problem: Problem, solver: Solver | None) -> tuple[Solution, list[str]]:
     start = time.perf_counter()
     candidates = choose(problem, solver)
     problem.check()
@@ -146,11 +171,12 @@ def find(problem: Problem, solver: Solver | None = None) -> tuple[Solution, list
     best: Solution | None = None
     for candidate in candidates:
         try:
-            found = _certified(problem, candidate)
+            found = _certified(problem, candidate, may_refuse=not reasons)
+        except _ConflictError:
+            raise InfeasibleError from None
         except InfeasibleError:
-            refuse_conflicts(problem.relaxed())
-            if problem.is_discrete:
-                raise InfeasibleError(_discrete_message(problem)) from None
+            if problem.is_discrete or are_contradictory(problem, _minimum):
+                raise InfeasibleError from None
             reasons.append(f"{type(candidate).__name__}: reported conflicting limits where there are none")
             continue
         except UnsupportedProblemError as error:
@@ -159,8 +185,6 @@ def find(problem: Problem, solver: Solver | None = None) -> tuple[Solution, list
             reasons.append(f"{type(candidate).__name__}: {error}")
             continue
         except SolverFailure as error:
-            if not reasons:  # before others try in vain
-                refuse_conflicts(problem.relaxed())
             reasons.append(f"{type(candidate).__name__}: {error}")
             continue
         best = _better(found, best)
@@ -176,30 +200,43 @@ def find(problem: Problem, solver: Solver | None = None) -> tuple[Solution, list
     return dataclasses.replace(best, seconds=time.perf_counter() - start), reasons
 
 
-def refuse_conflicts(problem: Problem) -> None:
-    """Raise `InfeasibleError` where limits contradict one another, with a set of which none can be spared."""
-    terms = conflicting_terms(problem, _minimum)
-    if terms:
-        raise InfeasibleError(_conflict_message(problem, terms)) from None
-
-
-def _minimum(problem: Problem) -> Solution | None:
-    """Solution by the fastest solver, if it is proven."""
+def _minimum(problem: Problem, seconds: float) -> Solution | None:
+    """Solution by the fastest solver, if it is proven; with limits on what is held, the best in so many seconds."""
     try:
-        found = _certified(problem, choose(problem)[0])
-    except OptimizationError:
+        candidates = choose(problem)
+    except UnsupportedProblemError:
         return None
-    return found if found.status == "optimal" else None
+    for solver in candidates:
+        if hasattr(solver, "time_limit"):
+            solver.time_limit = seconds
+        try:
+            found = _certified(problem, solver)
+        except InfeasibleError:
+            return None
+        except (OptimizationError, UnsupportedProblemError):
+            continue
+        if found.status in ("optimal", "stopped"):
+            return found
+    return None
 
 
-def _certified(problem: Problem, solver: Solver) -> Solution:
-    """Best solution of one solver, with its proof, its status and multipliers by name."""
+class _ConflictError(InfeasibleError):
+    """Limits that were shown to clash."""
+
+
+def _certified(problem: Problem, solver: Solver, *, may_refuse: bool = False) -> Solution:
+    """Best solution of one solver, with its proof, its status and multipliers by name.
+
+    With `may_refuse`, limits that clash are an error after the first attempt that fails, before others try in vain.
+    """
     best: Solution | None = None
     failure: SolverFailure | None = None
     for attempt in solver.attempts(problem):
         try:
             found = _proven(problem, attempt(), solver.tolerance)
         except SolverFailure as error:
+            if may_refuse and failure is None and are_contradictory(problem.relaxed(), _minimum):
+                raise _ConflictError from None
             failure = failure or error
             continue
         best = _better(found, best)
@@ -260,66 +297,3 @@ def report(best: Solution, reasons: list[str]) -> None:
         )
     elif reasons:
         warn(f"{best.solver} took over: {'; '.join(reasons)}.", SolverFallbackWarning)
-
-
-def _conflict_message(problem: Problem, terms: list[str], within: str = "") -> str:
-    together = ", ".join(terms) + within
-    if len(terms) == 1:
-        message = f"No portfolio satisfies this limit: {together}."
-    else:
-        message = (
-            f"No portfolio satisfies these limits together: {together}. "
-            "Without any one of them there is one: loosen or remove at least one."
-        )
-    return " ".join([message, *_all_reachable(problem, terms)])
-
-
-def _all_reachable(problem: Problem, names: list[str]) -> list[str]:
-    return [sentence for name in names for sentence in _reachable(problem, name) if sentence]
-
-
-def _discrete_message(problem: Problem) -> str:
-    """What no portfolio of few names satisfies, and what could be reached."""
-    within = ", within budget, min_weights and max_weights"
-    names = conflicting_limits(problem)
-    if names:
-        return _conflict_message(problem, names, within)
-    # Not by linear programs: the names are too few for one of the other limits.
-    names = own_limits(problem)
-    names += [name for name, term in problem.constraints if term.is_discrete or offers(term, "holdings")]
-    names += list(problem.limits)
-    message = f"No portfolio satisfies these limits together: {', '.join(names)}{within}. Loosen at least one."
-    return " ".join([message, *_all_reachable(problem, names)])
-
-
-def _reachable(problem: Problem, name: str) -> list[str]:
-    """Sentence on the smallest or largest value that a limit could have, all other limits as they are."""
-    others = dataclasses.replace(problem, constraints=[(n, term) for n, term in problem.constraints if n != name])
-    limits, rows = problem.limits.get(name, []), problem.row_slices.get(name, slice(0, 0))
-    if len(limits) == 1:
-        limit = limits[0]
-        sign = -1.0 if isinstance(limit.summands[0][1], Linear) else 1.0  # a net return is limited from below
-        objective = [Summand(f"{name}__{i}", c, function) for i, (c, function) in enumerate(limit.summands)]
-        asked = [(sign, sign * limit.bound, objective)]
-    elif name != "budget" and rows.stop - rows.start == 1:
-        unit = float(problem.row_units[rows][0])
-        A, lower, upper = (part[rows] for part in problem.linear)
-        slope = unit * (A.toarray() if sp.issparse(A) else A)[0]
-        sides = [(1.0, unit * float(upper[0])), (-1.0, unit * float(lower[0]))]
-        asked = [(sign, bound, [Summand(name, 1.0, Linear(sign * slope))]) for sign, bound in sides]
-    else:
-        return []
-    return [_reached(others, name, *each) for each in asked]
-
-
-def _reached(others: Problem, name: str, sign: float, bound: float, objective: list[Summand]) -> str:
-    if not np.isfinite(bound):
-        return ""
-    try:
-        least = sign * find(dataclasses.replace(others, objective=objective))[0].objective
-    except OptimizationError:
-        return ""  # the others alone contradict one another, or no least value was found
-    if sign * (least - bound) <= 0:
-        return ""  # not this side
-    end = "smallest" if sign > 0 else "largest"
-    return f"The {end} reachable {name} is {least:.6g}; {bound:.6g} was asked for."

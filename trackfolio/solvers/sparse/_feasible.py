@@ -99,44 +99,6 @@ class _Integers:
             yield self._block(**{name: np.ones((1, self.problem.n_assets))}), -np.inf, bound / unit
 
 
-def conflicting_limits(problem: Problem) -> list[str]:
-    """Names of limits that no portfolio satisfies together, none to spare (bounds and budget apart); empty if unknown.
-
-    Each is left out in turn, for good if the others still contradict one another.
-    """
-    names = [*own_limits(problem), *(name for name, _ in problem.constraints)]
-    if unsupported_limits(problem) or _is_possible(problem):
-        return []
-    for name in list(names):
-        rest = [other for other in names if other != name]
-        if not _is_possible(_with(problem, rest)):
-            names = rest
-    return names
-
-
-def own_limits(problem: Problem) -> list[str]:
-    """Names of the estimator's own limits on what is held, as far as they are set."""
-    own = {"cardinality": problem.cardinality, "min_position": problem.min_position}
-    return [name for name, value in own.items() if value is not None]
-
-
-def _with(problem: Problem, names: list[str]) -> Problem:
-    return dataclasses.replace(
-        problem,
-        constraints=[(name, term) for name, term in problem.constraints if name in names],
-        cardinality=problem.cardinality if "cardinality" in names else (0, problem.n_assets),
-        min_position=problem.min_position if "min_position" in names else None,
-    )
-
-
-def _is_possible(problem: Problem) -> bool:
-    # A fewest number says nothing without a least position: it is possible if the rest is.
-    try:
-        return feasible_weights(problem) is not None
-    except TimeoutError:
-        return True  # undecided: a limit is only blamed for what was shown
-
-
 def unsupported_limits(problem: Problem) -> list[str]:
     """Names of limits that are neither linear, nor on absolute values, nor on what is held."""
     known = {name for name, limits in problem.limits.items() if len(limits) == 1 and _is_absolute(limits[0])}

@@ -1,0 +1,383 @@
+"""Limits of a problem one by one, each of which can be left out or give way by a number."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import scipy.sparse as sp
+from sklearn.base import clone
+
+from trackfolio._constraint import Constraint, GivenLimits, Rows
+from trackfolio._functions import AbsoluteSum, Limit, Linear
+from trackfolio._holdings import HeldLimit
+from trackfolio._terms import offers
+from trackfolio._validation import Array
+from trackfolio.constraints import (
+    ActiveBounds,
+    ConditionalBudget,
+    GroupBounds,
+    GroupCardinality,
+    GroupRatio,
+    MaxActiveShare,
+    MaxLeverage,
+    MaxTrades,
+    MaxTurnover,
+    MinReturn,
+)
+from trackfolio.problem import Problem
+from trackfolio.risks._base import RiskLimit
+
+# Bounds, in units of the weights, where integers need some.
+FAR = 10.0
+
+_FAMILY: dict[type, str] = {
+    MaxTurnover: "trades",
+    MaxTrades: "trades",
+    GroupBounds: "groups",
+    GroupRatio: "groups",
+    ActiveBounds: "bounds",
+    MaxLeverage: "bounds",
+    GroupCardinality: "holdings",
+    ConditionalBudget: "holdings",
+    MinReturn: "return",
+    RiskLimit: "risk",
+    MaxActiveShare: "tracking",
+}
+
+
+@dataclasses.dataclass(eq=False)
+class Draft:
+    """A problem in the making: only those limits that were placed."""
+
+    base: Problem
+    lower: Array
+    upper: Array
+    budget: list[float]
+    rows: dict[str, tuple[Any, Array, Array]]
+    limits: dict[str, Limit]
+    others: list[tuple[str, Any]]
+    held: list[HeldLimit]
+    cardinality: list[int] | None = None
+    min_position: Array | None = None
+
+    @classmethod
+    def of(cls, base: Problem, gives: "Mapping[Part, float]") -> "Draft":
+        """The parts, each with what it gives; infinity leaves it out."""
+        n = base.n_assets
+        draft = cls(base, np.full(n, -np.inf), np.full(n, np.inf), [-np.inf, np.inf], {}, {}, [], [])
+        for part, give in gives.items():
+            if give < np.inf:
+                part.place(draft, give)
+        return draft
+
+    @property
+    def is_crossed(self) -> bool:
+        """Whether some limit from below is above that from above."""
+        pairs = [(self.lower, self.upper), self.budget, *((low, high) for _, low, high in self.rows.values())]
+        slack = 1e-12 * self.base.unit
+        return any(bool(np.any(np.asarray(low) > np.asarray(high) + slack)) for low, high in pairs)
+
+    @property
+    def is_discrete(self) -> bool:
+        """Whether some limit is on what is held or traded."""
+        some = self.cardinality is not None or self.min_position is not None or bool(self.held)
+        return some or any(term.is_discrete for _, term in self.others)
+
+    @property
+    def absolute(self) -> list[tuple[str, AbsoluteSum, float]]:
+        """Limits on one sum of absolute values, with their bounds."""
+        found = []
+        for key, limit in self.limits.items():
+            (c, f), *more = limit.summands
+            if isinstance(f, AbsoluteSum) and not more:
+                found.append((key, f, limit.bound / c))
+        return found
+
+    @property
+    def convex(self) -> dict[str, Limit]:
+        """All other limits on functions."""
+        linear = {key for key, _, _ in self.absolute}
+        return {key: limit for key, limit in self.limits.items() if key not in linear}
+
+    def problem(self, *, without: str = "") -> Problem:
+        """The draft as a problem, without one of its limits."""
+        constraints: list[tuple[str, Any]] = [(name, _GivenRows(Rows(*rows))) for name, rows in self._finite_rows()]
+        constraints += [(key, GivenLimits([limit])) for key, limit in self.limits.items() if key != without]
+        constraints += [*self.others, *((f"held-{k}", _GivenHoldings(h)) for k, h in enumerate(self.held))]
+        few, lower, upper = self.cardinality, self.lower, self.upper
+        if self.is_discrete:  # integers need bounds
+            far = FAR * self.base.unit
+            positive = any(isinstance(term, ConditionalBudget) for _, term in self.others)
+            lower, upper = np.maximum(lower, 0.0 if positive else -far), np.minimum(upper, far)
+        return dataclasses.replace(
+            self.base,
+            lower=lower,
+            upper=np.maximum(upper, lower),  # they cross by rounding at most
+            budget=(self.budget[0], max(self.budget)),
+            constraints=constraints,
+            cardinality=None if few is None else (few[0], few[1]),
+            min_position=self.min_position,
+        )
+
+    def _finite_rows(self) -> list[tuple[str, tuple[Any, Array, Array]]]:
+        """Blocks of rows with at least one limit."""
+        return [
+            (name, (A, lower, np.maximum(upper, lower)))
+            for name, (A, lower, upper) in self.rows.items()
+            if (np.isfinite(lower) | np.isfinite(upper)).any()
+        ]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Part:
+    """One number of a limit, or several that give way alike.
+
+    `place(draft, give)` writes it into a draft, relaxed by that much. `sign` is the direction in which it gives way;
+    `step` is 1 for whole numbers; `most` is a give beyond which nothing changes. `key`, `end` and `rows` are the place
+    of its limit in a draft: its name, from below (-1) or from above (1), and the rows. `is_affine`: the draft's numbers
+    move in proportion to the give.
+    """
+
+    name: str
+    family: str
+    sign: int
+    place: Callable[[Draft, float], None]
+    side: str = ""
+    label: str | None = None
+    limit: float | None = None
+    step: int = 0
+    most: float = np.inf
+    key: str = ""
+    end: int = 0
+    rows: npt.NDArray[np.intp] | None = None
+    is_affine: bool = True
+    #: Whether it is an equation of one number, which moves as a whole.
+    moves: bool = False
+
+
+class _GivenRows(Constraint):
+    def __init__(self, given: Rows) -> None:
+        self.given = given
+
+    def rows(self, problem: Any) -> Rows:
+        return self.given
+
+
+class _GivenHoldings(Constraint):
+    def __init__(self, given: HeldLimit) -> None:
+        self.given = given
+
+    def holdings(self, problem: Any) -> list[HeldLimit]:
+        return [self.given]
+
+
+def parts_of(problem: Problem) -> list[Part]:
+    """All limits of a problem; the estimator's own at the end."""
+    parts = [part for name, term in problem.constraints for part in _of_term(problem, name, term)]
+    return [*parts, *_of_holdings(problem), *_of_estimator(problem)]
+
+
+def _one_number(values: Array) -> float | None:
+    return float(values[0]) if len(values) and (values == values[0]).all() else None
+
+
+def _of_estimator(problem: Problem) -> list[Part]:
+    low, high = problem.budget
+    moves = low == high
+
+    def budget(k: int, value: float, sign: int) -> Part:
+        def place(draft: Draft, give: float) -> None:
+            draft.budget[k] = value + sign * give
+
+        side = "" if moves else ("lower", "upper")[k]
+        return Part("budget", "budget", sign, place, side, limit=value, key="budget", end=sign, moves=moves)
+
+    def bound(name: str, values: Array, sign: int) -> Part:
+        def place(draft: Draft, give: float) -> None:
+            setattr(draft, name.replace("min_weights", "lower").replace("max_weights", "upper"), values + sign * give)
+
+        return Part(name, "bounds", sign, place, limit=_one_number(values), key=name, end=sign)
+
+    pairs = [("min_weights", problem.lower, -1), ("max_weights", problem.upper, 1)]
+    bounds = [bound(*pair) for pair in pairs if np.isfinite(pair[1]).any()]
+    ends = [(0, low, -1), (1, high, 1)]
+    return [*(budget(*end) for end in ends if np.isfinite(end[1])), *bounds]
+
+
+def _of_holdings(problem: Problem) -> list[Part]:
+    parts, n, least = [], problem.n_assets, problem.min_position
+    if problem.cardinality is not None:
+        for k, (side, value, sign) in enumerate(zip(("fewest", "most"), problem.cardinality, (-1, 1), strict=True)):
+
+            def place(draft: Draft, give: float, k: int = k, value: int = value, sign: int = sign) -> None:
+                draft.cardinality = draft.cardinality or [0, n]
+                draft.cardinality[k] = min(max(value + sign * int(give), 0), n)
+
+            if value > 0 if k == 0 else value < n:
+                shown = "fewest" if side == "fewest" else ""
+                most = value if k == 0 else n - value
+                parts.append(Part("cardinality", "holdings", sign, place, shown, None, value, 1, most, "cardinality"))
+    if least is not None and (least > 0).any():
+        largest = float(least.max())
+
+        def lowered(draft: Draft, give: float) -> None:
+            draft.min_position = np.minimum(least, max(largest - give, 0.0))
+
+        parts.append(
+            Part(
+                "min_position",
+                "holdings",
+                -1,
+                lowered,
+                limit=largest,
+                most=largest,
+                key="min_position",
+                is_affine=False,
+            )
+        )
+    return parts
+
+
+def _of_term(problem: Problem, name: str, term: Any) -> list[Part]:
+    family = next((family for kind, family in _FAMILY.items() if isinstance(term, kind)), "")
+    if isinstance(term, GroupRatio):
+        return _of_ratio(name, term)
+    if isinstance(term, GroupCardinality):
+        return _of_group_numbers(problem, name, term)
+    if offers(term, "rows"):
+        return _of_rows(problem, name, term, term.rows(problem), family or "exposures")
+    if offers(term, "limits"):
+        given = term.limits(problem)
+        if isinstance(given, Rows):
+            return _of_rows(problem, name, term, given, family or "exposures")
+        family = "tracking" if family == "risk" and term.active else family
+        return _of_limits(name, term, given, family or "risk")
+    if isinstance(term, MaxTrades | ConditionalBudget):
+        return [_of_number(name, term, family)]
+    return [_of_other(name, term)]
+
+
+def _of_rows(problem: Problem, name: str, term: Any, given: Rows, family: str) -> list[Part]:
+    """The sides of linear limits: one part where a side is one number or one an asset, else one for each row."""
+    A = sp.csr_array(given.A) if sp.issparse(given.A) else np.atleast_2d(np.asarray(given.A, dtype=float))
+    m, parts = A.shape[0], []
+    labels = term.row_labels(problem) if offers(term, "row_labels") else [f"row {k}" for k in range(m)]
+    for side, values, sign in (("lower", given.lower, -1), ("upper", given.upper, 1)):
+        values = np.broadcast_to(np.asarray(values, dtype=float), (m,))
+        rows = np.flatnonzero(np.isfinite(values))
+        if not len(rows):
+            continue
+        own: Any = getattr(term, side, getattr(term, "limit", None))
+        alike = side in getattr(term, "by_asset", ()) or (np.ndim(own) == 0 and not isinstance(own, Mapping))
+        shown = side if hasattr(term, side) or not hasattr(term, "limit") else ""
+        for where in [rows] if alike or m == 1 else [rows[[k]] for k in range(len(rows))]:
+            label = None if alike or m == 1 else labels[int(where[0])]
+            limit = _own_number(own, label) if own is not None else _one_number(values[where])
+            parts.append(_row_part(name, family, sign, A, values, where, side=shown, label=label, limit=limit))
+    return parts
+
+
+def _own_number(own: Any, label: str | None) -> float | None:
+    """The number as the user gave it, without what a benchmark adds."""
+    if np.ndim(own) == 0 and not isinstance(own, Mapping):
+        return float(own)
+    if label is None:
+        values = list(own.values()) if isinstance(own, Mapping) else list(np.ravel(own))
+        return float(values[0]) if len(set(values)) == 1 else None
+    if isinstance(own, Mapping | pd.Series):
+        return float(next(value for key, value in own.items() if str(key) == label))
+    return float(np.ravel(own)[int(label.removeprefix("row "))]) if label.startswith("row ") else None
+
+
+def _row_part(
+    name: str, family: str, sign: int, A: Any, values: Array, where: npt.NDArray[np.intp], **shown: Any
+) -> Part:
+    m, k = len(values), 2 if sign > 0 else 1
+
+    def place(draft: Draft, give: float) -> None:
+        block = draft.rows.setdefault(name, (A, np.full(m, -np.inf), np.full(m, np.inf)))
+        block[k][where] = values[where] + sign * give
+
+    return Part(name, family, sign, place, key=name, end=sign, rows=where, **shown)
+
+
+def _of_limits(name: str, term: Any, given: list[Limit], family: str) -> list[Part]:
+    sides = [side for side in ("gross", "long", "short") if getattr(term, side, None) is not None]
+    parts = []
+    for i, limit in enumerate(given):
+        key = name if len(given) == 1 else f"{name}[{i}]"
+
+        def place(draft: Draft, give: float, key: str = key, limit: Limit = limit) -> None:
+            draft.limits[key] = limit._replace(bound=limit.bound + give)
+
+        # A net return is limited from below: in the user's words, its limit falls.
+        sign = -1 if isinstance(limit.summands[0][1], Linear) else 1
+        side = sides[i] if len(sides) == len(given) else str(i) if len(given) > 1 else ""
+        parts.append(Part(name, family, sign, place, side, limit=sign * limit.bound, key=key, end=1))
+    return parts
+
+
+def _of_ratio(name: str, term: GroupRatio) -> list[Part]:
+    parts = []
+    for side, sign in (("lower", -1), ("upper", 1)):
+        value = getattr(term, side)
+        if value is None:
+            continue
+
+        def place(draft: Draft, give: float, side: str = side, sign: int = sign, value: float = value) -> None:
+            other = {"lower": "upper", "upper": "lower"}[side]
+            one = clone(term).set_params(**{side: max(value + sign * give, 0.0), other: None})
+            A, low, _ = one.rows(draft.base)
+            draft.rows[f"{name} {side}"] = (A, np.array([low]), np.array([np.inf]))
+
+        most = value if sign < 0 else np.inf
+        parts.append(
+            Part(name, "groups", sign, place, side, None, value, 0, most, f"{name} {side}", -1, is_affine=False)
+        )
+    return parts
+
+
+def _of_group_numbers(problem: Problem, name: str, term: GroupCardinality) -> list[Part]:
+    parts = []
+    for side, sign in (("fewest", -1), ("most", 1)):
+        own = getattr(term, side)
+        if own is None:
+            continue
+        one = clone(term).set_params(fewest=None, most=None).set_params(**{side: own})
+        limits = [x for x in one.holdings(problem) if (x.fewest if sign < 0 else int(x.members.sum()) - x.most) > 0]
+        alike = np.ndim(own) == 0 and not isinstance(own, Mapping)
+        for some in [limits] if alike and limits else [[each] for each in limits]:
+
+            def place(draft: Draft, give: float, some: list[HeldLimit] = some, sign: int = sign) -> None:
+                g = int(give)
+                draft.held += [
+                    x._replace(fewest=max(x.fewest - g, 0)) if sign < 0 else x._replace(most=x.most + g) for x in some
+                ]
+
+            value = some[0].fewest if sign < 0 else some[0].most
+            most = value if sign < 0 else max(int(x.members.sum()) for x in some) - value
+            label = None if alike else some[0].name.split("'")[1]
+            parts.append(Part(name, "holdings", sign, place, side, label, value, 1, most, name, is_affine=False))
+    return parts
+
+
+def _of_number(name: str, term: Any, family: str) -> Part:
+    """A constraint with integer variables and one limit."""
+
+    def place(draft: Draft, give: float) -> None:
+        draft.others.append((name, clone(term).set_params(limit=term.limit + give)))
+
+    step = int(isinstance(term, MaxTrades))
+    return Part(name, family, 1, place, limit=float(term.limit), step=step, key=name, is_affine=False)
+
+
+def _of_other(name: str, term: Any) -> Part:
+    """A constraint of which only cvxpy knows what it is: it stands, or is left out."""
+
+    def place(draft: Draft, give: float) -> None:
+        draft.others.append((name, term))
+
+    return Part(name, "risk", 1, place, key=name, most=0, is_affine=False)

@@ -1,0 +1,207 @@
+"""Whether limits can be kept, of any kind, and what each failure says about how far a limit has to give way."""
+
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+import numpy as np
+
+from trackfolio._cone_form import cone_form
+from trackfolio._functions import Limit, Summand
+from trackfolio._validation import Array
+from trackfolio.certificate import implied_bounds
+from trackfolio.problem import Problem
+from trackfolio.solution import Solution
+from trackfolio.solvers._infeasible._linear import LinearLimits
+from trackfolio.solvers._infeasible._parts import Draft, Part
+from trackfolio.solvers._unbounded import boxed, is_at_end
+from trackfolio.solvers.sparse._feasible import feasible_weights, unsupported_limits
+
+#: Solution of a problem found in so many seconds, with its proof, or None where there is none.
+Minimise = Callable[[Problem, float], Solution | None]
+
+# Least values above a limit by no more than this, in its own scale, do not contradict it.
+_TOLERANCE = 1e-9
+# What a mixed-integer solver says where it is done.
+_SETTLED = ("optimal", "optimal_inaccurate", "infeasible")
+# For one question about limits on what is held.
+_SECONDS = 5.0
+# Multipliers below this, relative to the largest, are noise of interior points.
+_NOISE = 1e-7
+
+
+class Miss(NamedTuple):
+    """A limit on a function that the others keep out of reach: its least value under them, and the multipliers."""
+
+    key: str
+    excess: float
+    problem: Problem
+    found: Solution
+
+
+class Verdict(NamedTuple):
+    """Whether there is a portfolio; None where that is not settled. Where not, what is out of reach, if it is known."""
+
+    possible: bool | None
+    miss: Miss | None = None
+
+
+class OutOfTimeError(Exception):
+    """The time for the explanation is over."""
+
+
+@dataclass
+class Reach:
+    """The questions that are asked, with the time that is left for them."""
+
+    minimise: Minimise
+    deadline: float
+    #: Solution for the last limit of a kind, to begin with for the next.
+    near: dict[str, Solution] = field(default_factory=dict)
+
+    @property
+    def left(self) -> float:
+        """Seconds left."""
+        return self.deadline - time.perf_counter()
+
+    def of(self, draft: Draft) -> Verdict:
+        """Whether some portfolio keeps all limits of a draft."""
+        if self.left <= 0:
+            raise OutOfTimeError
+        linear = LinearLimits(draft)
+        if not linear.is_possible():
+            return Verdict(False)
+        if draft.is_discrete:
+            return self._of_few(draft)
+        if draft.others:
+            return Verdict(_cone_feasible(draft.problem()))
+        return self._of_functions(draft) if draft.convex else Verdict(True)
+
+    def _of_functions(self, draft: Draft) -> Verdict:
+        """The least value of each function is compared with its limit, and the next one added."""
+        kept = dict(draft.limits)
+        for key in draft.convex:
+            del kept[key]
+        for key, limit in draft.convex.items():
+            found, part = self.least(replace(draft, limits=kept), key, limit)
+            if found is None:
+                return Verdict(_cone_feasible(draft.problem()))
+            excess = found.lower_bound - limit.bound
+            if excess > _TOLERANCE * limit.scale(draft.base.unit):
+                if is_at_end(part, found.weights):
+                    return Verdict(_cone_feasible(draft.problem()))
+                return Verdict(False, Miss(key, excess, part, found))
+            kept[key] = limit
+            if all(_is_kept(other, found.weights, draft.base.unit) for other in draft.convex.values()):
+                return Verdict(True)
+        return Verdict(True)
+
+    def least(self, others: Draft, key: str, limit: Limit) -> tuple[Solution | None, Problem]:
+        """Least value of a function under other limits, and the problem without the box that stands for no bounds."""
+        objective = [Summand(f"{key}__{j}", c, f) for j, (c, f) in enumerate(limit.summands)]
+        part = replace(others.problem(), objective=objective, near=self.near.get(key))
+        seconds = min(self.left, _SECONDS)
+        found = self.minimise(part if others.is_discrete else boxed(part), seconds)
+        if found is not None:
+            self.near[key] = found
+        return found, part
+
+    def _of_few(self, draft: Draft) -> Verdict:
+        problem = draft.problem()
+        relaxed = replace(draft, held=[], cardinality=None, min_position=None)
+        relaxed.others = [pair for pair in draft.others if not pair[1].is_discrete]
+        verdict = self.of(relaxed)
+        if verdict.possible is False:
+            return Verdict(False)
+        if problem.holdings is not None and not unsupported_limits(problem):
+            try:
+                return Verdict(feasible_weights(problem) is not None)
+            except TimeoutError:
+                return Verdict(None)
+        # The least value of one function tells whether its limit can be kept, and whether all others can.
+        key, limit = next(iter(draft.convex.items()), ("", None))
+        if limit is None:
+            return Verdict(self._has_any(problem))
+        rest = {name: other for name, other in draft.limits.items() if name != key}
+        found, _ = self.least(replace(draft, limits=rest), key, limit)
+        if found is None:
+            return Verdict(self._has_any(problem))
+        slack = _TOLERANCE * limit.scale(draft.base.unit)
+        if found.objective <= limit.bound + slack:
+            return Verdict(True)
+        return Verdict(False if found.lower_bound > limit.bound + slack else None)
+
+    def _has_any(self, problem: Problem) -> bool | None:
+        """Whether a mixed-integer solver finds some portfolio."""
+        import cvxpy as cp
+
+        if problem.holdings is not None:
+            lower, upper = implied_bounds(problem)
+            problem = replace(problem, lower=lower, upper=upper)
+        program = cone_form(problem, with_objective=False).program
+        seconds = max(self.left, 1.0)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            for options in (
+                {"solver": "SCIPY", "scipy_options": {"time_limit": seconds}},
+                {"solver": "SCIP", "scip_params": {"limits/time": seconds}},
+            ):
+                try:
+                    program.solve(**options)
+                except cp.SolverError:
+                    continue  # it cannot take the problem, is not installed, or found nothing in time
+                return None if program.status not in _SETTLED else program.status in ("optimal", "optimal_inaccurate")
+        return None
+
+
+def _is_kept(limit: Limit, w: Array, unit: float) -> bool:
+    return limit.value(w) <= limit.bound + _TOLERANCE * limit.scale(unit)
+
+
+def _cone_feasible(problem: Problem) -> bool:
+    import cvxpy as cp
+
+    program = cone_form(problem, with_objective=False).program
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Solution may be inaccurate", UserWarning)
+            program.solve(solver=cp.CLARABEL)
+    except cp.SolverError:
+        return True  # undecided: a limit is only blamed for what was shown
+    return program.status not in ("infeasible", "infeasible_inaccurate")
+
+
+def pushes(miss: Miss) -> dict[tuple[str, int], Array]:
+    """Multipliers of the limits at the least value of a function, by key and side, in declared units."""
+    problem, found = miss.problem, miss.found
+    result: dict[tuple[str, int], Array] = {}
+    if found.row_duals is not None:
+        signed = found.row_duals / problem.row_units
+        for key, rows in problem.row_slices.items():
+            result[key, -1], result[key, 1] = np.maximum(signed[rows], 0), np.maximum(-signed[rows], 0)
+    for key, sign in (("min_weights", -1), ("max_weights", 1)):
+        result[key, sign] = np.asarray(found.multipliers.get(key, 0.0))
+    for key, duals in found.limit_duals.items():
+        result[key, 1] = np.abs(np.asarray(duals))
+    return result
+
+
+def blamed(miss: Miss, parts: list[Part]) -> list[Part]:
+    """Parts that keep a function from its limit: those with a multiplier, and the limit itself."""
+    found = pushes(miss)
+    largest = max((float(np.max(values, initial=0.0)) for values in found.values()), default=0.0)
+    return [part for part in parts if part.key == miss.key or _own(found, part).max(initial=0.0) > _NOISE * largest]
+
+
+def least_more(miss: Miss, part: Part) -> float | None:
+    """By how much more a part has to give, at least: where the tangent of the least value meets the limit."""
+    slope = 0.0 if part.key == miss.key or not part.is_affine else float(_own(pushes(miss), part).sum())
+    return miss.excess / slope if slope > 0 else None
+
+
+def _own(found: dict[tuple[str, int], Array], part: Part) -> Array:
+    """Multipliers of a part's own rows."""
+    values = np.atleast_1d(found.get((part.key, part.end), np.zeros(1)))
+    return values if part.rows is None or len(values) == 1 else values[part.rows]
