@@ -158,6 +158,7 @@ def rounded(value: float, limit: float, *, sign: int) -> float:
 
     By at most half a percent of the change, and where the value is small against the change, of four digits.
     """
+    value = float(value)
     change = abs(value - limit)
     if change == 0 or not math.isfinite(change):
         return value
@@ -172,7 +173,7 @@ def rounded(value: float, limit: float, *, sign: int) -> float:
 
 def few_digits(low: float, high: float) -> float:
     """The number of the fewest digits in an interval."""
-    middle = (low + high) / 2
+    middle = float(low + high) / 2
     for digits in range(-9, 16):
         number = round(middle, digits)
         if low <= number <= high:
