@@ -1,0 +1,244 @@
+"""The parts of a proof, each against linear programs, closed forms, enumeration, or points of cones by hand."""
+
+import dataclasses
+import itertools
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from scipy.optimize import linprog
+
+from trackfolio import MinTrackingError
+from trackfolio._functions import AbsoluteSum, Limit
+from trackfolio.certificate import (
+    _outside,
+    _outside_exponential,
+    _outside_exponential_dual,
+    _tighten,
+    certify,
+    implied_bounds,
+)
+from trackfolio.constraints import Constraint, Exposure, MaxTurnover, RiskLimit
+from trackfolio.risks import CVaR, RootMeanSquare, StandardDeviation, Variance
+from trackfolio.solvers import MixedInteger, solve
+
+from .conftest import simulate, tracking_problem
+
+X, Y = simulate(5, 40)
+N = 5
+
+
+def free(risk, **changes):
+    return tracking_problem(risk, X, Y, np.full(N, -np.inf), np.full(N, np.inf), **changes)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_one_row_tightens_bounds_as_far_as_a_linear_program(seed):
+    rng = np.random.default_rng(seed)
+    a = rng.integers(-2, 3, N).astype(float)
+    lower, upper = -rng.uniform(0, 2, N), rng.uniform(0, 2, N)
+    for _ in range(seed % 3):
+        place = rng.integers(N)
+        lower[place], upper[place] = (-np.inf, upper[place]) if rng.random() < 0.5 else (lower[place], np.inf)
+    limit = rng.uniform(0, 2)
+    tight = lower.copy(), upper.copy()
+    _tighten(a, limit, *tight)
+    bounds = list(zip(lower, upper, strict=True))
+    for i, direction in enumerate(np.eye(N)):
+        for sign, side in ((1, tight[0]), (-1, tight[1])):
+            best = linprog(sign * direction, a[None], [limit], bounds=bounds)
+            expected = sign * best.fun if best.status == 0 else -sign * np.inf
+            assert_allclose(side[i], expected, atol=1e-9)
+
+
+class Weighted(Constraint):
+    """A limit on a sum of absolute values with given prices."""
+
+    def __init__(self, up, down):
+        self.up, self.down = up, down
+
+    def limits(self, problem):
+        return [Limit([(1.0, AbsoluteSum(np.array(self.up), np.array(self.down), np.arange(5.0)))], 6.0)]
+
+
+def test_prices_of_zero_bound_nothing():
+    case = free(RootMeanSquare(), constraints=[("weighted", Weighted([1, 2, 0, 3, 0], [0, 1, 2, 0, 3]))], budget=(0, 1))
+    lower, upper = implied_bounds(case)
+    assert_allclose(lower[[1, 2, 4]], [1 - 6, 2 - 3, 4 - 2])
+    assert_allclose(upper[[0, 1, 3]], [0 + 6, 1 + 3, 3 + 2])
+    assert np.isinf([lower[0], lower[3], upper[2], upper[4]]).all()
+
+
+def test_points_of_exponential_cones():
+    """y·exp(x/y) <= z with y > 0, or x <= 0 and z >= 0 with y = 0; and its dual."""
+    for point, amount in (
+        ((0.0, 1.0, 1.0), 0.0),
+        ((1.0, 1.0, 1.0), np.e - 1),
+        ((2.0, 2.0, 5.0), 2 * np.e - 5),
+        ((-1.0, 0.0, 2.0), 0.0),
+        ((1.0, 0.0, 2.0), 1.0),
+        ((-1.0, -2.0, 3.0), 2.0),
+        ((-1.0, 0.0, -3.0), 3.0),
+    ):
+        assert_allclose(_outside_exponential(*point), amount, atol=1e-15)
+    for point, amount in (
+        ((-1.0, 0.0, 1.0), np.exp(-1) - 1),
+        ((-1.0, -1.0, 1.0), 0.0),
+        ((-2.0, 2.0, 0.0), 2 * np.exp(-2)),
+        ((0.0, 1.0, 2.0), 0.0),
+        ((0.0, -1.0, 2.0), 1.0),
+        ((0.0, 1.0, -2.0), 2.0),
+        ((1.0, 5.0, 5.0), 1.0),
+    ):
+        assert_allclose(_outside_exponential_dual(*point), amount, atol=1e-15)
+    assert np.isfinite(_outside_exponential(1e6, 1.0, 0.0))
+    assert np.isfinite(_outside_exponential_dual(-1.0, -1e6, 0.0))
+
+
+def cones(**changes):
+    return SimpleNamespace(
+        **{"zero": 1, "nonneg": 2, "soc": [3, 2], "exp": 2, "psd": [], "p3d": [], "pnd": []} | changes
+    )
+
+
+INSIDE = np.array([0.0, 0.1, 0.0, 5.0, 3.0, 4.0, 1.0, -1.0, 0.0, 1.0, 1.0, 1.0, 1.0, 3.0])
+OF_DUAL = np.array([9.0, 0.1, 0.0, 5.0, 3.0, 4.0, 1.0, -1.0, -1.0, 0.0, 1.0, -1.0, -1.0, 1.0])
+
+
+def test_how_far_a_point_is_outside_of_cones():
+    assert _outside(INSIDE, cones(), dual=False) == 0
+    assert _outside(OF_DUAL, cones(), dual=True) == 0  # the dual of zero is everything
+    for place, change, amount in (
+        (0, -0.5, 0.5),
+        (0, 0.5, 0.5),
+        (1, -0.4, 0.3),
+        (2, -0.2, 0.2),
+        (3, -2.0, 2.0),
+        (6, -0.25, 0.25),
+        (10, -0.5, 0.5),
+        (13, -3.0, np.e),
+    ):
+        point = INSIDE.copy()
+        point[place] += change
+        assert_allclose(_outside(point, cones(), dual=False), amount)
+    for place, change, amount in ((1, -0.4, 0.3), (3, -2.0, 2.0), (6, -0.25, 0.25), (13, -0.5, 0.5)):
+        point = OF_DUAL.copy()
+        point[place] += change
+        assert_allclose(_outside(point, cones(), dual=True), amount)
+    for unknown in ({"psd": [2]}, {"p3d": [0.5]}, {"pnd": [[0.5, 0.5]]}):
+        assert _outside(INSIDE, cones(**unknown), dual=False) == np.inf
+
+
+def smallest(price):
+    """Least of the variance less price·(Σw - 1) over all weights, in closed form."""
+    S, h, c = np.cov(X.T), np.cov(X.T, Y)[-1, :-1], np.var(Y, ddof=1)
+    v = np.linalg.solve(2 * S, 2 * h + price)
+    return v @ S @ v - 2 * h @ v + c - price * (v.sum() - 1)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_bound_of_free_weights_is_the_dual_function(seed):
+    rng = np.random.default_rng(seed)
+    case = free(Variance())
+    solution = solve(case)
+    wrong = dataclasses.replace(
+        solution,
+        weights=solution.weights + 0.1 * rng.standard_normal(N),
+        row_duals=solution.row_duals + 1e-5 * rng.standard_normal(1),
+    )
+    assert_allclose(certify(case, wrong).lower_bound, smallest(wrong.row_duals[0]), rtol=1e-8)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_bound_of_free_weights_of_a_root(seed):
+    """Of the square, with prices times twice the objective; the objective is no less where the weights are feasible."""
+    rng = np.random.default_rng(seed)
+    case = free(StandardDeviation())
+    solution = solve(case)
+    w = solution.weights + 0.01 * rng.standard_normal(N)
+    wrong = dataclasses.replace(solution, weights=w, row_duals=solution.row_duals * (1 + 0.1 * rng.standard_normal()))
+    square = smallest(2 * case.value(w) * wrong.row_duals[0])
+    assert_allclose(certify(case, wrong).lower_bound, min(np.sqrt(max(square, 0)), case.value(w)), rtol=1e-8)
+
+
+@pytest.mark.parametrize("risk", [RootMeanSquare(), Variance(), CVaR(0.8)], ids=lambda risk: risk.term_name)
+def test_the_price_of_the_budget_is_found_again(risk):
+    case = tracking_problem(risk, X, Y, upper=0.4)
+    solution = solve(case)
+    best = certify(case, solution).lower_bound
+    assert_allclose(best, solution.objective, rtol=1e-7)
+    for shift in (3.0, -3.0):
+        shifted = dataclasses.replace(solution, row_duals=solution.row_duals + shift * case.scale)
+        assert_allclose(certify(case, shifted).lower_bound, best, rtol=1e-7)
+
+
+def test_multipliers_of_sides_that_do_not_exist_count_as_none():
+    for limits, sign in (((-np.inf, 2.0), 1.0), ((1.0, np.inf), -1.0)):
+        case = tracking_problem(RootMeanSquare(), X, Y, constraints=[("exposure", Exposure(np.arange(5.0), *limits))])
+        solution = solve(case)
+        none, wrong = (
+            dataclasses.replace(solution, row_duals=np.array([solution.row_duals[0], dual]))
+            for dual in (0.0, sign * case.scale)
+        )
+        assert certify(case, wrong).lower_bound == certify(case, none).lower_bound > 0
+
+
+def test_limits_without_price_need_no_multipliers_of_periods():
+    limits = [("cvar", RiskLimit(CVaR(0.8), 0.05))]
+    case = tracking_problem(RootMeanSquare(), X, Y, constraints=limits)
+    solution = solve(case)
+    unpriced = dataclasses.replace(solution, limit_duals={"cvar": [0.0]}, pulls={"cvar": [np.ones(40)]})
+    plain = tracking_problem(RootMeanSquare(), X, Y)
+    assert_allclose(certify(case, unpriced).lower_bound, solve(plain).objective, rtol=1e-6)
+    negative = dataclasses.replace(unpriced, limit_duals={"cvar": [-1.0]})
+    assert certify(case, negative).lower_bound == certify(case, unpriced).lower_bound
+
+
+def few(**parameters):
+    model = MinTrackingError(cardinality=2, **parameters).fit(X, Y)
+    return model, model.make_problem(X, Y)
+
+
+def least_of_two(risk):
+    """The best of all pairs of assets."""
+    pairs = (np.isin(np.arange(N), pair) for pair in itertools.combinations(range(N), 2))
+    return min(MinTrackingError(risk, max_weights=pair.astype(float)).fit(X, Y).solution_.objective for pair in pairs)
+
+
+@pytest.mark.parametrize("risk", [RootMeanSquare(), Variance()], ids=lambda risk: risk.term_name)
+def test_bound_of_a_search_is_the_best_of_all_pairs(risk):
+    model, case = few(risk=risk)
+    proof = certify(case, model.solution_)
+    best = least_of_two(risk)
+    assert proof.kind == "bound"
+    assert_allclose(proof.objective, best, rtol=1e-7)
+    assert_allclose(proof.lower_bound, best, rtol=1e-6)
+    assert proof.lower_bound <= best * (1 + 1e-9)
+    assert 0 <= proof.gap <= 1e-6
+    assert_allclose(proof.gap, (proof.objective - proof.lower_bound) / case.gap_unit_at(proof.objective))
+    # Weights that break the budget by a half are said to, though the bound stays.
+    broken = certify(case, dataclasses.replace(model.solution_, weights=0.5 * model.weights_))
+    assert_allclose(broken.primal_violation, 0.5, rtol=1e-6)
+
+
+def test_bound_of_a_mixed_integer_solver_is_reported():
+    model, case = few(risk=CVaR(0.8), solver=MixedInteger())
+    solution = model.solution_
+    proof = certify(case, solution)
+    assert proof.kind == "reported"
+    assert_allclose(proof.objective, least_of_two(CVaR(0.8)), rtol=1e-6)
+    unit = case.gap_unit_at(proof.objective)
+    # A trifle above the objective is rounding, more than that is shown as a negative gap.
+    for above, gap in ((1e-7, 0.0), (1e-3, -1e-3), (-1e-3, 1e-3)):
+        told = certify(case, dataclasses.replace(solution, reported_bound=proof.objective + above * unit))
+        assert_allclose(told.gap, gap, atol=1e-12)
+    low = certify(case, dataclasses.replace(solution, reported_bound=-np.inf))
+    assert low.lower_bound == case.least_value
+
+
+def test_turnover_bounds_both_ways():
+    case = free(RootMeanSquare(), constraints=[("maxturnover", MaxTurnover(0.1))], previous_weights=np.full(N, 0.2))
+    lower, upper = implied_bounds(case)
+    assert_allclose(lower, 0.0, atol=1e-12)
+    assert_allclose(upper, 0.4)
