@@ -2,8 +2,10 @@
 
 import dataclasses
 import itertools
+from fractions import Fraction
 from types import SimpleNamespace
 
+import cvxpy as cp
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -20,8 +22,8 @@ from trackfolio.certificate import (
     implied_bounds,
 )
 from trackfolio.constraints import Constraint, Exposure, MaxTurnover, RiskLimit
-from trackfolio.risks import CVaR, RootMeanSquare, StandardDeviation, Variance
-from trackfolio.solvers import MixedInteger, solve
+from trackfolio.risks import CVaR, Risk, RootMeanSquare, StandardDeviation, Variance
+from trackfolio.solvers import Conic, MixedInteger, solve
 
 from .conftest import simulate, tracking_problem
 
@@ -36,11 +38,11 @@ def free(risk, **changes):
 @pytest.mark.parametrize("seed", range(40))
 def test_one_row_tightens_bounds_as_far_as_a_linear_program(seed):
     rng = np.random.default_rng(seed)
-    a = rng.integers(-2, 3, N).astype(float)
+    a = rng.integers(-2, 3, N) * 0.7
     lower, upper = -rng.uniform(0, 2, N), rng.uniform(0, 2, N)
     for _ in range(seed % 3):
         place = rng.integers(N)
-        lower[place], upper[place] = (-np.inf, upper[place]) if rng.random() < 0.5 else (lower[place], np.inf)
+        lower[place], upper[place] = (-np.inf, 50.0) if rng.random() < 0.5 else (-50.0, np.inf)
     limit = rng.uniform(0, 2)
     tight = lower.copy(), upper.copy()
     _tighten(a, limit, *tight)
@@ -173,6 +175,32 @@ def test_the_price_of_the_budget_is_found_again(risk):
         assert_allclose(certify(case, shifted).lower_bound, best, rtol=1e-7)
 
 
+def exact_bound(returns, benchmark, w):
+    """The least of the tangent of the variance over the simplex, in fractions."""
+    rows = [[Fraction(x) for x in row] for row in returns]
+    w = [Fraction(x) for x in w]
+    active = [
+        sum(x * v for x, v in zip(row, w, strict=True)) - Fraction(b) for row, b in zip(rows, benchmark, strict=True)
+    ]
+    mean = sum(active) / len(active)
+    deviations = [a - mean for a in active]
+    slope = [2 * sum(d * row[i] for d, row in zip(deviations, rows, strict=True)) / (len(rows) - 1) for i in range(N)]
+    variance = sum(d * d for d in deviations) / (len(rows) - 1)
+    return variance - sum(g * v for g, v in zip(slope, w, strict=True)) + min(slope)
+
+
+def test_no_rounding_lifts_a_bound_above_the_exact_one():
+    case = tracking_problem(Variance(), X, Y)
+    solution = solve(case)
+    for other in np.random.default_rng(0).dirichlet(np.ones(N), 25):
+        w = solution.weights + 1e-3 * (other - solution.weights)
+        bound = certify(case, dataclasses.replace(solution, weights=w)).lower_bound
+        exact = exact_bound(X, Y, w)
+        assert exact > 0
+        assert Fraction(bound) <= exact
+        assert bound >= exact - 1e-12 * case.scale
+
+
 def test_multipliers_of_sides_that_do_not_exist_count_as_none():
     for limits, sign in (((-np.inf, 2.0), 1.0), ((1.0, np.inf), -1.0)):
         case = tracking_problem(RootMeanSquare(), X, Y, constraints=[("exposure", Exposure(np.arange(5.0), *limits))])
@@ -193,6 +221,28 @@ def test_limits_without_price_need_no_multipliers_of_periods():
     assert_allclose(certify(case, unpriced).lower_bound, solve(plain).objective, rtol=1e-6)
     negative = dataclasses.replace(unpriced, limit_duals={"cvar": [-1.0]})
     assert certify(case, negative).lower_bound == certify(case, unpriced).lower_bound
+
+
+def test_multipliers_of_the_periods_of_a_limit_close_the_gap():
+    active = CVaR(0.8).value(X @ np.full(N, 0.2))
+    case = tracking_problem(StandardDeviation(), X, Y, constraints=[("cvar", RiskLimit(CVaR(0.8), 0.9 * active))])
+    solution = solve(case, Conic())
+    assert solution.limit_duals["cvar"][0] > 1e-3
+    assert 0 <= certify(case, solution).gap < 1e-8
+    blind = dataclasses.replace(solution, pulls={})
+    assert certify(case, blind).gap > 1e-4
+
+
+class Unproven(Risk):
+    def expression(self, returns, sample_weight=None):
+        return cp.norm(returns)
+
+
+def test_without_a_point_of_the_cone_form_nothing_is_proven_but_the_weights_are_looked_at():
+    case = tracking_problem(Unproven(), X, Y)
+    proof = certify(case, dataclasses.replace(solve(case), cone_point=None, weights=np.full(N, 0.2)))
+    assert (proof.kind, proof.lower_bound, proof.primal_violation) == ("residuals", -np.inf, 0.0)
+    assert (proof.stationarity, proof.complementarity) == (np.inf, np.inf)
 
 
 def few(**parameters):

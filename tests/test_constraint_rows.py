@@ -72,6 +72,14 @@ def test_linear():
         rows(LinearConstraint(by_name.assign(y=1.0), 0))
 
 
+def test_no_more_than_five_of_what_is_left_out_are_named():
+    many = MeanRisk().make_problem(np.tile(X, 2))
+    five = r"leaves out (the assets )?\['x1', 'x2', 'x3', 'x4', 'x5'\]; "
+    for limit in (LinearConstraint(pd.DataFrame([[1.0]], columns=["x0"]), 0), GroupBounds({"x0": "a"}, upper=1)):
+        with pytest.raises(ValueError, match=five):
+            limit.rows(many)
+
+
 def test_exposure():
     A, lower, upper = rows(Exposure([1.0, 2.0, 3.0, 4.0], 1.5, 2.5))
     assert_array_equal(A, [[1, 2, 3, 4]])
@@ -107,6 +115,9 @@ def test_group_bounds():
     assert_allclose(lower, [0.4, 0.2])
     assert_array_equal(upper, [np.inf, np.inf])
     assert_array_equal(rows(GroupBounds(GROUPS, upper=0.5))[1], [-np.inf, -np.inf])
+    for side in ("lower", "upper"):
+        with pytest.raises(ValueError, match=f"GroupBounds.{side} names the group 'c'"):
+            rows(GroupBounds(GROUPS, **{side: {"c": 0.1}}))
 
 
 @pytest.mark.parametrize(
@@ -149,6 +160,8 @@ def test_sums_of_absolute_values():
     for wrong in (None, np.inf, -0.1):
         with pytest.raises(ValueError, match=r"MaxTurnover.limit must be a number of at least 0, and finite, got"):
             MaxTurnover(wrong).limits(problem)
+    with pytest.raises(ValueError, match=r"MaxTurnover.limit must be one number"):
+        MaxTurnover("much").limits(problem)
 
 
 def test_return():
@@ -204,6 +217,12 @@ def test_limits_that_a_group_without_assets_keeps_go_with_it():
     assert (kept.lower, kept.upper) == ({"a": 0.1, "b": 0.1}, {"b": -0.1})  # nothing in b cannot keep these
     assert GroupBounds(GROUPS, 0.0, {"b": 0.0}, active=True).restricted_to(GONE).upper == {"b": 0.0}
     assert GroupBounds(["a", "b", "b", "a"], upper=0.5).restricted_to(GONE).upper == 0.5
+    nothing = GroupBounds(GROUPS, lower={"a": 0.1, "b": 0.0}, upper={"b": 0.0}).restricted_to(GONE)
+    assert (nothing.lower, nothing.upper) == ({"a": 0.1}, {})
+    by_name = GroupBounds(dict(zip(GONE.names, GROUPS, strict=True)), upper=0.5).restricted_to(GONE)
+    assert (by_name.groups, by_name.upper) == ({"x0": "a", "x2": "a", "x3": None}, {"a": 0.5})
+    names = GroupCardinality(GROUPS, fewest={"a": 1, "b": 0}, most={"a": 1, "b": 1}).restricted_to(GONE)
+    assert (names.fewest, names.most) == ({"a": 1}, {"a": 1})
     assert GroupRatio(["a", "b", "b", "a"], "a", "b", 0.5).restricted_to(GONE).groups == ["a", "b", "a"]
 
 
@@ -211,14 +230,15 @@ def after(*trades):
     return HELD + np.array(trades)
 
 
-def breaks(constraints, booleans, others, w):
-    """Whether no values of the other variables fulfil the constraints, whichever values the booleans have."""
+def breaks(constraints, booleans, others=None, candidates=()):
+    """Whether no values of the booleans, and of the other variable those that are tried, fulfil the constraints."""
     for values in itertools.product([0.0, 1.0], repeat=booleans.size):
         booleans.value = np.array(values)
-        if others is not None:
-            others.value = w * booleans.value
-        if all(np.max(c.violation()) <= 1e-12 for c in constraints):
-            return False
+        for candidate in candidates if others is not None else [None]:
+            if others is not None:
+                others.value = candidate * booleans.value
+            if all(np.max(c.violation()) <= 1e-12 for c in constraints):
+                return False
     return True
 
 
@@ -236,7 +256,7 @@ def test_trades_by_enumeration():
         assert traded.attributes["boolean"]
         for target in (HELD, after(0.2, -0.6, 0, 0), after(0.1, 0, -0.4, 0.6), after(0.1, -0.1, 0.1, -0.2)):
             w.value = target
-            assert breaks(constraints, traded, None, target) == ((np.abs(target - HELD) > 1e-9).sum() > most)
+            assert breaks(constraints, traded) == ((np.abs(target - HELD) > 1e-9).sum() > most)
     for bounds in ({"min_weights": None}, {"max_weights": None}):
         with pytest.raises(ValueError, match="MaxTrades needs finite"):
             MaxTrades(1).constraints(case(**bounds), w)
@@ -253,7 +273,7 @@ def test_where_a_position_outside_of_its_bounds_is_no_trade_back():
     traded = variable(constraints, "boolean")
     for target, broken in ((after(0.1, 0, 0, 0), True), (HELD - [0, 0, 0, 0.1], True), ([0.3, 0.3, 0.2, 0.1], False)):
         w.value = np.array(target)
-        assert breaks(constraints, traded, None, w.value) == broken
+        assert breaks(constraints, traded) == broken
 
 
 def test_violation_of_trades():
@@ -289,7 +309,9 @@ def test_conditional_budget_by_enumeration():
         ([0.21, 0.21, 0.1, 0.1], True),
     ):
         w.value = np.array(target)
-        assert breaks(constraints, is_large, large, w.value) == broken
+        # All of a position counts, or what is above once or twice the threshold, were that allowed.
+        ways = [np.maximum(w.value - times * 0.2, 0.0) for times in range(3)]
+        assert breaks(constraints, is_large, large, ways) == broken
         assert (rule.violation(problem, w.value) > 1e-9) == broken
     assert_allclose(rule.violation(problem, np.array([0.5, 0.3, 0.2, 0.0])), 0.4)
     # A trifle above the threshold is none; what is there to decide says the same.
@@ -299,6 +321,12 @@ def test_conditional_budget_by_enumeration():
     assert_array_equal(decided.A, [[0, 0, 1, 1], [1, 0, 0, 0], [0, 1, 0, 0]])
     assert_array_equal(decided.lower, [-np.inf] * 3)
     assert_allclose(decided.upper, [0.4, 0.2, 0.2])
+    # Tolerances are in units of the weights.
+    unit = SimpleNamespace(unit=100.0, require_previous_weights=lambda who: HELD)
+    near = np.array([0.2 + 5e-5, 0.3, 0.1, 0.1])
+    assert rule.violation(unit, near) == 0
+    assert_array_equal(rule.decided(unit, near).A[0], [0, 1, 0, 0])
+    assert MaxTrades(0).violation(unit, after(5e-5, 0, 0, 0)) == 0
     for bounds in ({"min_weights": -0.1}, {"max_weights": None}):
         with pytest.raises(ValueError, match="ConditionalBudget needs min_weights of at least 0 and finite"):
             rule.constraints(case(**bounds), w)

@@ -162,7 +162,9 @@ def test_warnings_point_at_the_caller(metric):
 
 def test_an_active_return_is_constant_up_to_the_rounding_of_the_larger_side():
     small = np.array([0.01, 0.02, 0.04])
-    for pair in ((1e6 + small, small), (small, 1e6 + small)):
+    large = (1e6 + small) * (1 + np.array([0.0, 5e-16, -5e-16]))
+    assert np.std(large - small) > 1e-10
+    for pair in ((large, small), (small, large)):
         with pytest.warns(UndefinedMetricWarning, match="active return is constant"):
             assert np.isnan(metrics.information_ratio(*pair))
 
@@ -278,7 +280,7 @@ class TestDistanceOfWeights:
             measure({"A": 1.0}, {"A": np.nan})
         with pytest.raises(ValueError, match=r"^weights.* 'A' is NaN"):
             measure({"A": np.nan}, {"A": 1.0})
-        with pytest.raises(TypeError, match=f"^{other} must be weights"):
+        with pytest.raises(TypeError, match=f"^{other} must be weights, but a Portfolio"):
             measure([1.0], Portfolio([[0.1], [0.2]], [1.0]))
 
     def test_over_the_union_of_names(self, measure):
@@ -296,6 +298,7 @@ class TestDistanceOfWeights:
             ({"A": np.inf}, {"A": 1.0}, ValueError, "infinity"),
             ({"A": 1.0}, [1.0], TypeError, "both have names .* got dict and list"),
             ([[0.5, 0.5]], [[0.5, 0.5]], ValueError, r"got \(1, 2\)"),
+            ([0.5, 0.5], [[0.5], [0.5]], ValueError, r"got \(2,\) and \(2, 1\)"),
             (pd.Series([0.5, 0.5], ["A", "A"]), {"A": 1.0}, ValueError, "'A' twice"),
             (Portfolio([[0.1], [0.2]], [1.0]), [1.0, 0.0], TypeError, "pass its .weights"),
         ],

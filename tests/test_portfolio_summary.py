@@ -6,6 +6,7 @@ import pytest
 
 from trackfolio._portfolio_summary import main_column
 from trackfolio.portfolio import Portfolio
+from trackfolio.risks import WorstRealization
 
 PATH = [[0.5], [0.2], [-0.3], [0.1]]
 
@@ -18,6 +19,22 @@ def test_largest_loss_by_sums_and_by_wealth():
     assert deep.max_drawdown(compounded=True) == pytest.approx(1 - 0.7**2)
     assert deep.summary().loc["maximum drawdown, compounded", "overall"] == pytest.approx(0.51)
     assert deep.summary().loc["maximum drawdown", "overall"] == pytest.approx(0.6)
+
+
+def test_ratio_without_a_risk_free_rate():
+    portfolio = Portfolio(PATH, [1.0])
+    assert portfolio.ratio(WorstRealization()) == pytest.approx(0.125 / 0.3)
+    assert portfolio.ratio(WorstRealization(), 0.065) == pytest.approx(0.06 / 0.3)
+    assert portfolio.relative_to([0.0, 0.1, 0.0, 0.0]).ratio(WorstRealization(), active=True) == pytest.approx(
+        0.1 / 0.3
+    )
+
+
+def test_dates_are_compared_where_both_sides_have_them():
+    y = pd.Series([0.1, 0.2, 0.3, 0.4], pd.bdate_range("2024-01-01", periods=4))
+    portfolio = Portfolio(PATH, [1.0]).relative_to(y)
+    assert portfolio.mean_active_return() == pytest.approx(0.125 - 0.25)
+    assert isinstance(portfolio.benchmark.index, pd.RangeIndex)
 
 
 def test_names_of_series():
@@ -68,3 +85,18 @@ def test_measures_of_a_single_period():
     assert table.loc["maximum drawdown, compounded", "overall"] == 0
     for measure in ("volatility", "Sharpe ratio", "tracking error", "information ratio", "alpha", "beta", "CVaR 95 %"):
         assert np.isnan(table.loc[measure]).all()
+
+
+def test_whole_shares_of_a_portfolio():
+    dates = pd.bdate_range("2024-01-01", periods=3)
+    X = pd.DataFrame([[0.1, 0.2], [0.0, 0.1], [0.3, -0.1]], dates, ["A", "B"])
+    exact = Portfolio(X, [0.41, 0.57]).to_shares({"A": 10.0, "B": 30.0}, 1000.0)
+    assert exact.holdings.to_dict() == {"A": 41, "B": 19}
+    assert exact.cash == pytest.approx(20)
+    portfolio = Portfolio(X, [0.4, 0.6])
+    by_lots = portfolio.to_shares([10.0, 30.0], 1000.0, lot_size={"A": 30, "B": 20})
+    assert by_lots.holdings.to_dict() == {"A": 30, "B": 20}
+    assert by_lots.cash == pytest.approx(100)
+    expected = pd.Series(X["A"] * -0.1, dates)  # a tenth less of A
+    pd.testing.assert_series_equal(by_lots.active_returns, expected, check_names=False, check_freq=False)
+    assert by_lots.periods_per_year == 252

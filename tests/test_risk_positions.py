@@ -22,7 +22,7 @@ from trackfolio.risks import (
     Variance,
     WorstRealization,
 )
-from trackfolio.risks._base import call_weighted, evaluated, spoken
+from trackfolio.risks._base import call_weighted, evaluated, parts, spoken
 from trackfolio.risks._quadratic import MeanSquare
 
 from .conftest import simulate
@@ -88,6 +88,8 @@ def test_size_of_a_form_is_that_of_single_assets(risk, size):
     squares = [RootMeanSquare().value(a) ** 2 if "Square" in type(risk).__name__ else np.var(a, ddof=1) for a in alone]
     expected = np.sqrt(np.mean(squares)) if risk.is_root else np.mean(squares)
     assert_allclose(risk.scale(Position(X, Y), size), expected, rtol=1e-12)
+    written = risk.write_at(Position(X, Y), CvxpyWeights(cp.Variable(4), size))
+    assert_allclose(written.unit, np.sqrt(np.mean(squares)), rtol=1e-12)  # solvers see numbers near 1
     assert risk.scale(Position(X, Y)) == risk.scale(Position(X, Y), 1.0)
 
 
@@ -143,6 +145,24 @@ def test_minorant_of_a_form(risk):
             assert risk.at(position, v) >= below.value + below.slope @ (v - W) - 1e-9 * (1 + np.abs(v).max() ** 2)
 
 
+class MeanLoss(Risk):
+    """Mean loss with a constraint, of which no proof is asked."""
+
+    def expression(self, returns, sample_weight=None):
+        s = np.ones(returns.shape[0]) if sample_weight is None else sample_weight
+        loss = cp.Variable(returns.shape[0])
+        link = loss >= -returns
+        return s @ loss / s.sum(), [link], link
+
+
+def test_value_of_a_risk_with_an_expression_alone():
+    assert_allclose(MeanLoss().value(X[:, 0]), -X[:, 0].mean(), rtol=1e-6)
+    assert_allclose(MeanLoss().value(X[:, 0], list(REPEATS)), -np.average(X[:, 0], weights=REPEATS), rtol=1e-6)
+    written = MeanLoss().write_at(Position(X, Y), CvxpyWeights(cp.Variable(4)))
+    assert written.link is None
+    assert not MeanLoss().is_provable
+
+
 def test_a_root_of_zero_has_slope_zero():
     returns = np.arange(12.0).reshape(3, 4)
     below = RootMeanSquare().minorant_at(Position(returns, returns[:, 2]), np.eye(4)[2])
@@ -182,6 +202,14 @@ def test_weights_of_periods_are_refused_by_name():
 class NoWeights(Risk):
     def expression(self, returns):
         return cp.sum(returns)
+
+
+def test_parts_of_an_expression():
+    x = cp.Variable()
+    limits = [x >= 0, x <= 1]
+    assert parts(x) == (x, [], None)
+    assert parts((x, limits)) == (x, limits, None)
+    assert parts((x, limits, limits[1]))[2] is limits[1]
 
 
 def test_names_as_words():

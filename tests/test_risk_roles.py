@@ -107,7 +107,7 @@ def test_support_by_the_right_slope_touches_the_risk(risk, s):
 
 
 @pytest.mark.parametrize(("risk", "s"), WITH_SUPPORT)
-@pytest.mark.parametrize("size", [1e-3, 1.0, 30.0])
+@pytest.mark.parametrize("size", [1e-3, 1.05, 30.0])
 def test_support_is_nowhere_above_the_risk(risk, s, size):
     rng = np.random.default_rng(0)
     for pull in (size * gradient(risk, R, s), *(size * rng.standard_normal((8, len(R)))), np.zeros(len(R))):
@@ -170,6 +170,12 @@ def test_one_period_repeated_has_no_differences():
     slope, constant = GiniMeanDifference().support(np.array([0.3, 0.2, 0.1]), np.array([0.0, 3.0, 0.0]))
     assert_allclose(slope, 0, atol=1e-15)
     assert constant == 0
+
+
+def test_levels_targets_and_orders_that_are_not_given():
+    for risk in (CVaR, EVaR, CDaR, EDaR):
+        assert risk().value(R) == risk(0.95).value(R)
+    assert LowerPartialMoment().value(R) == LowerPartialMoment(1, 0.0).value(R)
 
 
 def test_ties_of_the_worst_periods():

@@ -98,6 +98,10 @@ def test_filled_to_one_level():
 
 
 def test_shares_that_are_0_have_no_price():
+    for n in (3, 40, 900):
+        np.full(n, 7.0)  # memory that is used again should not show
+        share = (np.arange(n) % 3 == 0) / n
+        assert_allclose(per_share(np.ones(n), share), np.where(share > 0, n, 0.0), rtol=1e-14)
     assert_allclose(per_share(np.array([0.3, 0.5]), np.array([0.0, 0.25])), [0.0, 2.0], rtol=0)
 
 
