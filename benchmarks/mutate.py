@@ -79,21 +79,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.mutate", description=__doc__)
     parser.add_argument("files", nargs="*", help=f"of {', '.join(TESTS)}; by default all")
     parser.add_argument("--render", action="store_true", help="write the page from old results")
-    parser.add_argument("--fresh", type=int, metavar="SEED", help="try another sample, and only print what came out")
+    parser.add_argument("--fresh", type=int, metavar="SEED", help="take another sample, shown apart")
     options = parser.parse_args()
     for file in [] if options.render else options.files or TESTS:
-        outcome = tested(file, SEED if options.fresh is None else options.fresh)
-        if options.fresh is not None:
-            continue
-        files = _stored().get("files", {}) | {file: outcome}
-        results = {
-            "machine": machine(["mutmut", "pytest", "hypothesis"]),
-            "most": MOST,
-            "seed": SEED,
-            "files": {name: files[name] for name in TESTS if name in files},
-        }
-        RAW.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        _store(file, tested(file, SEED if options.fresh is None else options.fresh), fresh=options.fresh)
     PAGE.write_text(render(_stored(), equivalents), encoding="utf-8")
+
+
+def _store(file: str, outcome: dict[str, Any], *, fresh: int | None) -> None:
+    """Put the outcome of a file next to those that are there."""
+    results = {"files": {}, "fresh": {}} | _stored()
+    results |= {"machine": machine(["mutmut", "pytest", "hypothesis"]), "most": MOST, "seed": SEED}
+    results["files" if fresh is None else "fresh"][file] = outcome | {"seed": SEED if fresh is None else fresh}
+    for kind in ("files", "fresh"):
+        results[kind] = {name: results[kind][name] for name in TESTS if name in results[kind]}
+    RAW.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _stored() -> dict[str, Any]:

@@ -29,37 +29,56 @@ least as many.
 """
 
 
+_FRESH = """## Another sample
+
+Tests were written for survivors of the samples above. These are other samples, `make mutate ARGS="--fresh SEED FILE"`,
+which no test was written for, and of which no equivalents were looked for:
+
+"""
+
 #: Reasons by function, what is removed and what is added.
 Reasons = dict[tuple[str, str, str], str]
 
 
 def render(results: dict[str, Any], equivalents: Callable[[str], Reasons]) -> str:
-    """Table, what the columns are, survivors, equivalents, and versions."""
-    lines = [
-        "| file | mutants | excluded | tried | killed | timeouts | equivalent | survived | share |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
-    ]
-    counted, survivors, reasons = {}, [], []
-    for file, outcome in results["files"].items():
-        known = equivalents(file)
-        equal = [entry for entry in outcome["left"] if _key(entry) in known]
-        survived = [entry for entry in outcome["left"] if _key(entry) not in known]
-        numbers = [outcome[name] for name in ("mutants", "excluded", "tried", "killed", "timeouts")]
-        counted[file] = [*numbers, len(equal), len(survived)]
-        survivors += _changes(file, survived, {})
-        reasons += _changes(file, equal, known)
-    lines += [_line(f"`{file}`", counts) for file, counts in counted.items()]
-    lines.append(_line("**all**", [sum(column) for column in zip(*counted.values(), strict=True)]))
-    table = "\n".join(lines)
+    """Tables, what the columns are, survivors, equivalents, and versions."""
     machine = results["machine"]
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
+    survivors, reasons = [], []
+    for file, outcome in results["files"].items():
+        survivors += _changes(file, *_split(outcome, equivalents(file))[1:], {})
+        reasons += _changes(file, _split(outcome, equivalents(file))[0], equivalents(file))
     return "\n".join(
         [
-            f"{_HEAD}{table}\n{_NOTES.format(most=results['most'], seed=results['seed'])}",
+            f"{_HEAD}{_table(results['files'], equivalents)}",
+            _NOTES.format(most=results["most"], seed=results["seed"]),
+            *([f"{_FRESH}{_table(results['fresh'], equivalents)}\n"] if results["fresh"] else []),
             *("## Survivors\n", *survivors, "## Equivalents\n", *reasons),
             f"## Versions\n\n* {machine['date']}; {machine['system']}; Python {machine['python']}\n* {versions}\n",
         ]
     )
+
+
+def _table(outcomes: dict[str, Any], equivalents: Callable[[str], Reasons]) -> str:
+    counted = {}
+    for file, outcome in outcomes.items():
+        equal, survived = _split(outcome, equivalents(file))
+        numbers = [outcome[name] for name in ("mutants", "excluded", "tried", "killed", "timeouts")]
+        counted[file] = [*numbers, len(equal), len(survived)]
+    return "\n".join(
+        [
+            "| file | mutants | excluded | tried | killed | timeouts | equivalent | survived | share |",
+            "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+            *(_line(f"`{file}`", counts) for file, counts in counted.items()),
+            _line("**all**", [sum(column) for column in zip(*counted.values(), strict=True)]),
+        ]
+    )
+
+
+def _split(outcome: dict[str, Any], known: Reasons) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
+    """What no test noticed: equivalents, and survivors."""
+    equal = [entry for entry in outcome["left"] if _key(entry) in known]
+    return equal, [entry for entry in outcome["left"] if _key(entry) not in known]
 
 
 def _key(entry: dict[str, str]) -> tuple[str, str, str]:
