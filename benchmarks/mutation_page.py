@@ -32,7 +32,7 @@ least as many.
 _FRESH = """## Another sample
 
 Tests were written for survivors of the samples above. These are other samples, `make mutate ARGS="--fresh SEED FILE"`,
-which no test was written for, and of which no equivalents were looked for:
+for which no test had been written when they were drawn, and of which no equivalents were looked for:
 
 """
 

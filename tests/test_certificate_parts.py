@@ -22,6 +22,7 @@ from trackfolio.certificate import (
     implied_bounds,
 )
 from trackfolio.constraints import Constraint, Exposure, MaxTurnover, RiskLimit
+from trackfolio.costs import TransactionCost
 from trackfolio.risks import CVaR, Risk, RootMeanSquare, StandardDeviation, Variance
 from trackfolio.solvers import Conic, MixedInteger, solve
 
@@ -162,6 +163,30 @@ def test_bound_of_free_weights_of_a_root(seed):
     wrong = dataclasses.replace(solution, weights=w, row_duals=solution.row_duals * (1 + 0.1 * rng.standard_normal()))
     square = smallest(2 * case.value(w) * wrong.row_duals[0])
     assert_allclose(certify(case, wrong).lower_bound, min(np.sqrt(max(square, 0)), case.value(w)), rtol=1e-8)
+
+
+@pytest.mark.parametrize("factor", [0.5, 0.8, 0.95, 1.05, 1.2, 1.5])
+def test_bound_where_some_weights_are_free_is_below_the_dual_function(factor):
+    # The others hardly move: then little is lost by taking them one by one.
+    lower, upper = np.array([-np.inf] * 2 + [0.2] * 3), np.array([np.inf] * 2 + [0.2 + 1e-6] * 3)
+    case = tracking_problem(Variance(), X, Y, lower, upper)
+    solution = solve(case)
+    price = factor * solution.row_duals[0]
+    v, returns, benchmark = cp.Variable(N), 100 * (X - X.mean(axis=0)), 100 * (Y - Y.mean())
+    variance = cp.sum_squares(returns @ v - benchmark) / 39
+    dual = cp.Problem(cp.Minimize(variance - 1e4 * price * (cp.sum(v) - 1)), [v[2:] >= 0.2, v[2:] <= 0.2 + 1e-6])
+    least = dual.solve(solver=cp.CLARABEL, tol_gap_rel=1e-10, tol_gap_abs=1e-10) / 1e4
+    wrong = dataclasses.replace(solution, row_duals=np.array([price]))
+    assert least > 0
+    assert certify(case, wrong).lower_bound <= least * (1 + 1e-7)
+
+
+def test_a_cost_before_a_limit_does_not_hide_it():
+    limits = [RiskLimit(CVaR(0.8), 0.9 * CVaR(0.8).value(X @ np.full(N, 0.2)))]
+    model = MinTrackingError(StandardDeviation(), costs=[TransactionCost(1e-5)], constraints=limits)
+    model.fit(X, Y, previous_weights=np.full(N, 0.2))
+    assert np.max(model.solution_.multipliers["cvar"]) > 1e-3
+    assert 0 <= model.solution_.gap < 1e-8
 
 
 @pytest.mark.parametrize("risk", [RootMeanSquare(), Variance(), CVaR(0.8)], ids=lambda risk: risk.term_name)
