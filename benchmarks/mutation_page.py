@@ -88,7 +88,7 @@ def _key(entry: dict[str, str]) -> tuple[str, str, str]:
 def _line(name: str, counts: list[int]) -> str:
     _, _, tried, killed, timeouts, equivalent, _ = counts
     share = 100 * (killed + timeouts) / (tried - equivalent)
-    return f"| {name} | {' | '.join(str(n) for n in counts)} | {share:.0f} % |"
+    return f"| {name} | {' | '.join(str(n) for n in counts)} | {share:.1f} % |"
 
 
 def _changes(file: str, entries: list[dict[str, str]], reasons: Reasons) -> list[str]:
