@@ -16,7 +16,7 @@ SOLVERS := "import piqp" "import clarabel" "from scipy.optimize import milp; ass
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test fuzz check solvers format headline bench bench-backtests bench-infeasible bench-risks bench-sparse bench-tails bench-tall docs docs-peers test-browser test-lowest clean
+.PHONY: help demo test fuzz check solvers format headline bench bench-backtests bench-infeasible bench-risks bench-sparse bench-tails bench-tall docs docs-peers test-browser test-lowest mutate clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -83,6 +83,9 @@ docs-peers: $(VENV)-bench/bench.done  ## Run both sides of the pages on coming f
 
 test-lowest: $(VENV)-lowest/lowest.done  ## Run all tests with the oldest supported versions
 	$(ONE_THREAD) $(VENV)-lowest/bin/python $(PYTEST) $(ARGS)
+
+mutate: $(VENV)/mutation.done  ## Change the code in small ways, and see whether the tests notice
+	$(ONE_THREAD) $(PY) -m benchmarks.mutate $(ARGS)
 
 clean:  ## Remove environments, caches and all that was built
 	rm -rf $(VENV) $(VENV)-bench $(VENV)-lowest dist docs/_build docs/generated

@@ -163,7 +163,7 @@ VARIANTS = [
 ]
 
 
-@pytest.mark.parametrize("limit", VARIANTS, ids=repr)
+@pytest.mark.parametrize("limit", VARIANTS, ids=lambda limit: limit.term_name)
 def test_variants_keep_the_promises_of_constraints(limit):
     check_constraint(limit)
 

@@ -148,7 +148,38 @@ def test_ratio_over_nothing_is_nan_with_a_warning(metric, benchmark, portfolio, 
     with pytest.warns(UndefinedMetricWarning, match=culprit) as caught:
         assert np.isnan(metric(benchmark, portfolio))
     assert len(caught) == 1
+    assert str(caught[0].message).startswith(f"The {metric.__name__.replace('_', ' ')} is not defined: ")
+
+
+@pytest.mark.parametrize(
+    "metric", [metrics.information_ratio, metrics.beta, metrics.alpha, metrics.squared_correlation]
+)
+def test_warnings_point_at_the_caller(metric):
+    with pytest.warns(UndefinedMetricWarning) as caught:
+        metric([0.01, 0.01], [0.02, 0.02])
     assert caught[0].filename == __file__
+
+
+def test_an_active_return_is_constant_up_to_the_rounding_of_the_larger_side():
+    small = np.array([0.01, 0.02, 0.04])
+    large = (1e6 + small) * (1 + np.array([0.0, 5e-16, -5e-16]))
+    assert np.std(large - small) > 1e-10
+    for pair in ((large, small), (small, large)):
+        with pytest.warns(UndefinedMetricWarning, match="active return is constant"):
+            assert np.isnan(metrics.information_ratio(*pair))
+
+
+def test_ratio_of_any_risk():
+    assert metrics.return_ratio(np.array([0.01, 0.03]), 0.005, 0.01) == pytest.approx(2)
+    assert metrics.return_ratio(np.array([0.01, 0.03]), -0.005, 0.0) == pytest.approx(-4)
+    with pytest.warns(UndefinedMetricWarning, match="ratio is not defined: the risk is 0"):
+        assert np.isnan(metrics.return_ratio(np.array([0.01, 0.03]), 0.0, 0.0))
+
+
+@pytest.mark.parametrize("metric", OF_RETURNS)
+def test_single_precision_is_computed_in_double(metric, pair):
+    single = [returns.astype(np.float32) for returns in pair]
+    assert metric(*single) == metric(*(returns.astype(np.float64) for returns in single))
 
 
 def test_tiny_active_returns_are_not_taken_for_nothing(pair):
@@ -237,6 +268,21 @@ class TestDistanceOfWeights:
         assert measure([0.6, 0.4, 0.0], [0.5, 0.2, 0.3]) == pytest.approx(0.3)
         assert measure([0.6, 0.4], [0.6, 0.4]) == 0
 
+    def test_single_precision_is_computed_in_double(self, measure):
+        single = np.float32([0.1, 0.2, 0.7]), np.float32([0.3, 0.3, 0.4])
+        assert measure(*single) == measure(*(weights.astype(np.float64) for weights in single))
+
+    def test_the_wrong_side_is_named(self, measure):
+        other = "benchmark_weights" if measure is metrics.active_share else "previous_weights"
+        with pytest.raises(ValueError, match=f"{other} contains NaN"):
+            measure([1.0], [np.nan])
+        with pytest.raises(ValueError, match=f"^{other}.* 'A' is NaN"):
+            measure({"A": 1.0}, {"A": np.nan})
+        with pytest.raises(ValueError, match=r"^weights.* 'A' is NaN"):
+            measure({"A": np.nan}, {"A": 1.0})
+        with pytest.raises(TypeError, match=f"^{other} must be weights, but a Portfolio"):
+            measure([1.0], Portfolio([[0.1], [0.2]], [1.0]))
+
     def test_over_the_union_of_names(self, measure):
         first = pd.Series({"B": 0.75, "A": 0.25})
         second = {"C": 0.5, "B": 0.5}
@@ -252,6 +298,7 @@ class TestDistanceOfWeights:
             ({"A": np.inf}, {"A": 1.0}, ValueError, "infinity"),
             ({"A": 1.0}, [1.0], TypeError, "both have names .* got dict and list"),
             ([[0.5, 0.5]], [[0.5, 0.5]], ValueError, r"got \(1, 2\)"),
+            ([0.5, 0.5], [[0.5], [0.5]], ValueError, r"got \(2,\) and \(2, 1\)"),
             (pd.Series([0.5, 0.5], ["A", "A"]), {"A": 1.0}, ValueError, "'A' twice"),
             (Portfolio([[0.1], [0.2]], [1.0]), [1.0, 0.0], TypeError, "pass its .weights"),
         ],
@@ -281,6 +328,14 @@ def test_ex_ante_tracking_error():
         metrics.ex_ante_tracking_error(weights, benchmark, named.loc[list("ACB")])
     with pytest.raises(ValueError, match="not positive semi-definite"):
         metrics.ex_ante_tracking_error([1.0, 0.0], [0.0, 1.0], [[1.0, 2.0], [2.0, 1.0]])
+    with pytest.raises(ValueError, match="not positive semi-definite"):
+        metrics.ex_ante_tracking_error([1.0, 0.0], [0.0, 1.0], [[1e-10, 2e-10], [2e-10, 1e-10]])
+    with pytest.raises(ValueError, match="covariance contains NaN"):
+        metrics.ex_ante_tracking_error([1.0], [0.0], [[np.nan]])
+    single = sigma.astype(np.float32)
+    assert metrics.ex_ante_tracking_error(weights, benchmark, single) == metrics.ex_ante_tracking_error(
+        weights, benchmark, single.astype(np.float64)
+    )
     with pytest.raises(ValueError, match="'Q', which is not there"):
         metrics.ex_ante_tracking_error({"Q": 1.0}, benchmark, named)
     # One factor, no exposure: the variance is -8e-16 by rounding.

@@ -38,7 +38,7 @@ class _OfGroups(Constraint):
         empty = {str(group) for group in _each(self.groups)} - {str(group) for group in _each(new.groups)}
         for side, sign in zip(self.by_group, (1, -1), strict=False):
             limits = getattr(self, side)
-            if empty and np.ndim(limits) == 0 and isinstance(limits, int | float | np.number):
+            if empty and isinstance(limits, int | float | np.number):
                 limits = dict.fromkeys((str(group) for group in _each(self.groups) if not pd.isna(group)), limits)
             if isinstance(limits, Mapping | pd.Series) and not getattr(self, "active", False):
                 kept = {group: x for group, x in limits.items() if str(group) not in empty or sign * x > 0}

@@ -15,7 +15,7 @@ def call_weighted(method: Any, argument: Any, sample_weight: Array | None) -> An
         return method(argument)
     if "sample_weight" not in inspect.signature(method).parameters:
         owner = method.__self__
-        why = ": the periods form a path, which cannot repeat one of them" if getattr(owner, "of_path", False) else ""
+        why = ": the periods form a path, which cannot repeat one of them" if owner.of_path else ""
         raise ValueError(f"sample_weight was given, but {type(owner).__name__} does not take it{why}.")
     return method(argument, sample_weight=sample_weight)
 

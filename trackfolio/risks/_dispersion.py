@@ -74,7 +74,7 @@ class _BelowTarget(Risk):
         if self.target is not None:
             return np.where(share > 0, np.maximum(-pull, 0.0), 0.0), share
         # Prices g give the slope share·Σg - g. As no price is negative, and that of the best period is 0:
-        sum_of_prices = float(np.max(per_share(pull, share)))
+        sum_of_prices = float(np.max(per_share(pull, share)[share > 0]))
         return np.maximum(share * sum_of_prices - pull, 0.0) * (share > 0), share
 
     def _shape(self, n_periods: int, sample_weight: Array | None, *, is_root: bool) -> Shape:
@@ -238,11 +238,10 @@ class MeanAbsoluteDeviation(Risk):
         return 2 * share @ shortfall, constraints, link
 
     def support(self, pull: Array, sample_weight: Array | None = None) -> tuple[Array, float]:
-        """Signs between -1 and 1, less their mean: any shift of the signs gives the same slope."""
+        """Signs no further apart than -1 and 1, less their mean: any shift of the signs gives the same slope."""
         share = shares(len(pull), sample_weight)
         signs = per_share(pull, share)
-        low, high = float(np.min(signs[share > 0])), float(np.max(signs[share > 0]))
-        signs = (signs - (low + high) / 2) / max(1.0, (high - low) / 2)
+        signs = signs / max(1.0, float(np.ptp(signs[share > 0])) / 2)
         return share * (signs - share @ signs), 0.0
 
     def shape(self, n_periods: int, sample_weight: Array | None = None) -> Shape:
