@@ -16,7 +16,7 @@ SOLVERS := "import piqp" "import clarabel" "from scipy.optimize import milp; ass
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test fuzz check solvers format headline bench bench-backtests bench-infeasible bench-risks bench-sparse bench-tails bench-tall docs docs-peers test-browser test-lowest mutate clean
+.PHONY: help demo test fuzz check solvers format headline bench bench-backtests bench-infeasible bench-risks bench-sparse bench-tails bench-tall docs docs-peers test-browser test-lowest load mutate clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,6 +69,9 @@ headline: $(VENV)/test.done  ## Write table and picture of the README, from what
 	$(PY) -m benchmarks.headline
 	$(PY) -c "import runpy, matplotlib.pyplot as plt; runpy.run_path('docs/pictures/out_of_sample.py'); \
 		plt.savefig('docs/_static/out_of_sample.png', dpi=130)"
+
+load: $(VENV)/runtime.done  ## Measure fits at once, and the memory of many in a row
+	$(ONE_THREAD) $(PY) -m benchmarks.load
 
 docs: $(VENV)/docs.done  ## Build the pages in docs/_build/html, run their examples, and follow their links
 	@rm -rf docs/generated docs/_build/html

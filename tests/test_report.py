@@ -9,7 +9,7 @@ import pytest
 from sklearn.exceptions import FitFailedWarning
 
 from trackfolio import MeanRisk, MinTrackingError, Portfolio
-from trackfolio.constraints import MaxTurnover
+from trackfolio.constraints import GroupBounds, MaxTurnover
 from trackfolio.datasets import load_sp500
 from trackfolio.model_selection import WalkForward, backtest
 from trackfolio.objectives import MaxReturn
@@ -134,6 +134,13 @@ def test_what_a_limit_costs_is_what_a_refit_gains(model, tmp_path):
     assert float(said) == pytest.approx(1e4 * 0.01 * slope, rel=0.02, abs=0.006)
     assert f"lower bound {model.solution_.lower_bound:.8g}" in page.text
     assert "MinTrackingError(" in page.text
+
+
+def test_groups_are_called_by_their_names(tmp_path):
+    sectors = {name: "oil" if name in ("CVX", "XOM", "RRC") else "other" for name in X.columns}
+    model = MinTrackingError(constraints=[GroupBounds(sectors, upper={"oil": 0.05, "other": 1})]).fit(X, y)
+    page = written(model.predict(X).relative_to(y), tmp_path, estimator=model)
+    assert re.search(r"To loosen groupbounds of oil by 0.01 would take [\d.]+ bp off the tracking RMSE", page.text)
 
 
 def test_limits_of_an_aim_that_is_raised_are_said_to_add_to_it(tmp_path):

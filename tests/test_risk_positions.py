@@ -22,7 +22,8 @@ from trackfolio.risks import (
     Variance,
     WorstRealization,
 )
-from trackfolio.risks._base import call_weighted, evaluated, parts, spoken
+from trackfolio.risks._base import spoken
+from trackfolio.risks._calls import call_weighted, evaluated, parts
 from trackfolio.risks._quadratic import MeanSquare
 
 from .conftest import simulate

@@ -28,7 +28,7 @@ from trackfolio.risks import (
     Variance,
     WorstRealization,
 )
-from trackfolio.risks._base import call_weighted, evaluated
+from trackfolio.risks._calls import call_weighted, evaluated
 from trackfolio.risks._quadratic import MeanSquare
 from trackfolio.testing import _of_shape
 

@@ -132,12 +132,12 @@ class GroupBounds(_OfGroups):
         upper = per_asset(self.upper, list(members), "GroupBounds.upper", default=np.inf, kind="group")
         return Rows(A, lower + benchmark, upper + benchmark)
 
-    def row_labels(self, problem: Any) -> list[str]:
+    def row_labels(self, names: list[str]) -> list[str]:
         """Names of the groups, in the order of the rows.
 
         Parameters
         ----------
-        problem : Problem
+        names : list of str
             Names of the assets.
 
         Returns
@@ -145,7 +145,7 @@ class GroupBounds(_OfGroups):
         list of str
             Groups.
         """
-        return list(self._members(problem.names))
+        return list(self._members(names))
 
 
 class GroupRatio(_OfGroups):

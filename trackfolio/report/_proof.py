@@ -5,6 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from trackfolio._constraint import Constraint
+from trackfolio._terms import named, offers
+
 _MOST = 12
 # Multipliers below this share of the largest are what rounding leaves.
 _NOTHING = 1e-6
@@ -52,12 +55,21 @@ def _sentences(estimator: Any, solution: Any) -> list[tuple[float, str]]:
             elif limit == "max_tracking_error":
                 step, whose = 1e-4, "one basis point more of tracking RMSE"
             else:
-                step, whose = 0.01, f"to loosen {limit}{f' ({i + 1})' if len(prices) > 1 else ''} by 0.01"
+                step, whose = 0.01, f"to loosen {limit}{_which(estimator, limit, i, names, len(prices))} by 0.01"
             gain = _amount(step * price, what)
             gained = f"add {gain} to" if what in _RAISED.values() else f"take {gain} off"
             text = f"{whose} would {gained} the {what}."
             found.append((step * price, escape(text[0].upper() + text[1:])))
     return found
+
+
+def _which(estimator: Any, limit: str, i: int, names: list[str], count: int) -> str:
+    """Of the limits of one term, the one that is meant: the group where there are groups."""
+    if count == 1:
+        return ""
+    term = dict(named(estimator.constraints, "constraints", Constraint)).get(limit)
+    labels = term.row_labels(names) if offers(term, "row_labels") else []
+    return f" of {labels[i]}" if len(labels) == count else f" ({i + 1})"
 
 
 def _objective(estimator: Any) -> str:
