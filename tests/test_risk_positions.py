@@ -98,13 +98,13 @@ def test_size_of_other_risks_is_that_of_equal_weights():
     position = Position(X)
     assert_allclose(CVaR(0.8).scale(position), CVaR(0.8).value(X.mean(axis=1)), rtol=1e-12)
     assert_allclose(CVaR(0.8).scale(position, 3.0), CVaR(0.8).value(3 * X.mean(axis=1)), rtol=1e-12)
-    # Two assets that cancel one another: a hundredth of the returns' size, to the power of the risk; of 0 without one.
+    # Two assets that cancel one another: a hundredth of the returns' size, to the power of the risk, or of its value.
     opposite = Position(np.array([[0.1, -0.1], [-0.3, 0.3]]))
     rms = np.sqrt((0.1**2 + 0.3**2) / 2)
     assert_allclose(CVaR(0.5).scale(opposite), 0.01 * rms, rtol=1e-12)
     assert_allclose(CVaR(0.5).scale(opposite, 2.0), 0.02 * rms, rtol=1e-12)
     assert_allclose(SemiVariance().scale(opposite, 2.0), 0.01 * (2 * rms) ** 2, rtol=1e-12)
-    assert Huber(0.1).scale(opposite) == 0
+    assert_allclose(Huber(0.1).scale(opposite), 0.01 * (2 * 0.1 * rms - 0.1**2), rtol=1e-12)
 
 
 class Cubes(Risk):

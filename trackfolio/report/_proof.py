@@ -55,7 +55,7 @@ def _sentences(estimator: Any, solution: Any) -> list[tuple[float, str]]:
             elif limit == "max_tracking_error":
                 step, whose = 1e-4, "one basis point more of tracking RMSE"
             else:
-                step, whose = 0.01, f"to loosen {limit}{_which(estimator, limit, i, names, len(prices))} by 0.01"
+                step, whose = 0.01, f"to loosen {limit}{_which(estimator, limit, int(i), names, len(prices))} by 0.01"
             gain = _amount(step * price, what)
             gained = f"add {gain} to" if what in _RAISED.values() else f"take {gain} off"
             text = f"{whose} would {gained} the {what}."
@@ -68,7 +68,7 @@ def _which(estimator: Any, limit: str, i: int, names: list[str], count: int) -> 
     if count == 1:
         return ""
     term = dict(named(estimator.constraints, "constraints", Constraint)).get(limit)
-    labels = term.row_labels(names) if offers(term, "row_labels") else []
+    labels = term.row_labels(names) if term is not None and offers(term, "row_labels") else []
     return f" of {labels[i]}" if len(labels) == count else f" ({i + 1})"
 
 
