@@ -16,7 +16,7 @@ SOLVERS := "import piqp" "import clarabel" "from scipy.optimize import milp; ass
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test fuzz check solvers format headline bench bench-backtests bench-infeasible bench-risks bench-sparse bench-tails bench-tall docs docs-peers test-browser test-lowest load mutate clean
+.PHONY: help demo test coverage fuzz check solvers format headline bench bench-backtests bench-infeasible bench-risks bench-sparse bench-tails bench-tall docs docs-peers test-browser test-lowest load mutate clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ demo: $(VENV)/runtime.done  ## Track the S&P 500 with twenty of its stocks, on e
 
 test: solvers $(VENV)/test.done  ## Run all tests and docstring examples
 	$(ONE_THREAD) $(PY) $(PYTEST) $(ARGS)
+
+coverage: solvers $(VENV)/test.done  ## Run all tests, and fail where less than 95 % of branches are reached
+	$(ONE_THREAD) $(PY) $(PYTEST) --cov --cov-report=term $(ARGS)
 
 fuzz: solvers $(VENV)/test.done  ## Judge 20 000 random problems, and write docs/fuzz.md
 	$(ONE_THREAD) $(PY) -m tests.fuzz --page docs/fuzz.md $(ARGS)
