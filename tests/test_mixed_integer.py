@@ -153,6 +153,13 @@ def test_what_is_decided_at_given_weights_is_linear():
         assert_allclose(term.violation(problem, w), amount, atol=1e-12)
 
 
+def test_trades_beside_other_linear_limits_have_multipliers_of_these_alone():
+    limits = [MaxTrades(3), LinearConstraint(np.eye(6)[:2], upper=0.4)]
+    model = MeanRisk(TAIL, constraints=limits).fit(SIX, previous_weights=HELD)
+    assert np.shape(model.solution_.multipliers["linearconstraint"]) == (2,)
+    assert np.shape(model.solution_.multipliers["budget"]) == ()
+
+
 # Large positions.
 
 

@@ -195,4 +195,8 @@ def _polished(problem: Problem, w: Array) -> Solution | None:
     ]
     held = replace(held, constraints=[*held.constraints, *decided])
     found = next(solutions(held, [DenseQP(), InteriorPoint(), Conic()]), None)
-    return None if found is None else replace(found, weights=np.where(kept, found.weights, 0.0))
+    if found is None:
+        return None
+    # The rows of what was decided come last, and have no place among those of the problem.
+    duals = None if found.row_duals is None else found.row_duals[: len(problem.linear.lower)]
+    return replace(found, weights=np.where(kept, found.weights, 0.0), row_duals=duals)
