@@ -95,7 +95,7 @@ def run() -> dict[str, Any]:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 rows.append(measure_case(make_case(kind, n, seed)) | {"n": n, "seed": seed})
-        say(f"{kind}: {sum(row['is_named'] for row in rows[-_SEEDS:])} of {_SEEDS} causes named")
+        say(_line(kind, rows[-_SEEDS:]))
     return {"machine": description, "minutes": (time.monotonic() - start) / 60, "rows": rows}
 
 

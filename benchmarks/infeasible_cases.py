@@ -179,6 +179,10 @@ def _least(w: Any, s: Any, parts: list[Any], limits: Limits, low: float, high: f
     if limits.trades is not None:
         traded, whole = cp.Variable(n, boolean=True), True
         parts = [*parts, cp.abs(w - limits.previous) <= 20 * traded, cp.sum(traded) <= limits.trades]
+    if whole:  # with integers, whether a violation is small is told much faster than the smallest one is found
+        program = cp.Problem(cp.Minimize(0), [*parts, s <= _KEPT])
+        _solve(program, limits, whole)
+        return 0.0 if program.status == cp.OPTIMAL else np.inf
     program = cp.Problem(cp.Minimize(s), parts)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Solution may be inaccurate", UserWarning)
