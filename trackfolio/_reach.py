@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from trackfolio._terms import offers
 from trackfolio.exceptions import InfeasibleError
 
 
@@ -49,6 +50,15 @@ def check_row_reach(problem: Any, name: str) -> None:
     for k in np.flatnonzero((least > upper[part] + slack) | (most < lower[part] - slack)):
         unit = problem.row_units[part][k]
         raise InfeasibleError(
-            f"{name} (row {k}) asks for {unit * lower[part][k]:.10g} to {unit * upper[part][k]:.10g}, but "
-            f"min_weights and max_weights alone allow only {unit * least[k]:.10g} to {unit * most[k]:.10g}."
+            f"{name}{_which(problem, name, int(k), len(least))} asks for {unit * lower[part][k]:.6g} to "
+            f"{unit * upper[part][k]:.6g}, but min_weights and max_weights alone allow only {unit * least[k]:.6g} to "
+            f"{unit * most[k]:.6g}."
         )
+
+
+def _which(problem: Any, name: str, k: int, count: int) -> str:
+    """Of the rows of a term, the one that is meant: the group where there are groups."""
+    term = dict(problem.constraints).get(name)
+    if term is not None and offers(term, "row_labels"):
+        return f" of {term.row_labels(problem.names)[k]!r}"
+    return f" (row {k})" if count > 1 else ""
