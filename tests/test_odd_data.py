@@ -1,5 +1,6 @@
 """Data that are legal but odd: they solve, with a proof."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -7,12 +8,13 @@ import pytest
 from numpy.testing import assert_allclose
 from sklearn.base import clone
 
+import trackfolio._dinkelbach as dinkelbach
 from trackfolio import MeanRisk, MinTrackingError
 from trackfolio.certificate import certify
 from trackfolio.constraints import MaxLeverage, RiskLimit
 from trackfolio.costs import TransactionCost
-from trackfolio.exceptions import InfeasibleError
-from trackfolio.objectives import MaxRatio
+from trackfolio.exceptions import AccuracyWarning, InfeasibleError, NonUniqueWarning
+from trackfolio.objectives import MaxRatio, MaxUtility
 from trackfolio.risks import (
     CVaR,
     EDaR,
@@ -153,3 +155,29 @@ def test_a_limit_at_rounding_gives_no_false_bound(seed):
     problem = model.make_problem(X, y, previous_weights=previous)
     found = InteriorPoint().solve(problem)
     assert certify(problem, found).lower_bound <= problem.value(previous)
+
+
+def test_weights_without_bounds_on_returns_of_zero_have_a_proof():
+    benchmark = np.full(4, 0.25)
+    model = MeanRisk(objective=MaxUtility(100.0), min_weights=None, max_weights=None, benchmark_weights=benchmark)
+    with pytest.warns(NonUniqueWarning):
+        found = model.fit(np.zeros((50, 4))).solution_
+    assert (found.status, found.objective) == ("optimal", 0)
+
+
+def test_a_least_risk_that_is_positive_but_not_proven_leaves_the_ratio_without_a_proof(monkeypatch, market):
+    """A search over few names ends at a gap in units of its scale, beside which its bound may be nothing."""
+    found = dinkelbach.find
+
+    def without_bound(problem, solver=None, **more):
+        solution, reasons = found(problem, solver, **more)
+        if [name for name, _, _ in problem.objective] == ["objective__risk"]:
+            solution = replace(solution, certificate=replace(solution.certificate, lower_bound=0.0))
+        return solution, reasons
+
+    expected = MeanRisk(objective=MaxRatio()).fit(market[0]).weights_
+    monkeypatch.setattr(dinkelbach, "find", without_bound)
+    with pytest.warns(AccuracyWarning):
+        model = MeanRisk(objective=MaxRatio()).fit(market[0])
+    assert_allclose(model.weights_, expected, atol=1e-6)
+    assert model.solution_.lower_bound == -np.inf

@@ -32,10 +32,12 @@ def largest_ratio(problem: Problem, risk: RiskOf, losses: list[Summand], solver:
     start = time.perf_counter()
     gain = _Gain(losses)
     least, _ = find(dataclasses.replace(problem, objective=[Summand("objective__risk", 1.0, risk)]), solver)
-    proven = np.isfinite(least.lower_bound)
-    # A bound that a solver reported may be above what its weights reach.
-    least_risk = min(least.lower_bound, least.objective) if proven else least.objective
-    if least_risk <= max(1e-9 * risk.scale(problem.unit), risk.rounding(problem.unit)):
+    nothing = max(1e-9 * risk.scale(problem.unit), risk.rounding(problem.unit))
+    # A bound that a solver reported may be above what its weights reach; one of no more than rounding proves nothing.
+    bound = min(least.lower_bound, least.objective)
+    proven = np.isfinite(bound) and bound > nothing
+    least_risk = bound if proven else least.objective
+    if least_risk <= nothing:
         raise InfeasibleError(
             f"MaxRatio is not defined: the least risk within the limits is {least.objective:.4g}, but it must be "
             "positive. Use MaxReturn or MaxUtility, or another risk."

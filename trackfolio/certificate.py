@@ -217,7 +217,7 @@ def _bound_by_curvature(
         return -np.inf
     matrix, _, at_zero = problem.quadratic.gram()
     own = np.sqrt(np.diagonal(matrix))
-    own = np.where(own > 0, own, np.max(own, initial=np.finfo(float).tiny))
+    own = np.where(own > 0, own, np.max(own, initial=0.0) or 1.0)
     matrix, r = matrix / np.outer(own, own), slope[free] / own[free]
     across = matrix[np.ix_(free, ~free)]
     schur = (

@@ -14,10 +14,6 @@ _PACKAGES = ("trackfolio", "numpy", "scipy", "scikit-learn", "cvxpy", "clarabel"
 LISTED = (BUG, "failure", "unconfirmed")
 
 _HEAD = """\
----
-orphan: true
----
-
 # Fuzzing
 
 <!-- Written by `make fuzz`. Change tests/fuzz/report.py, not this page. -->
