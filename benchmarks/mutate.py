@@ -41,14 +41,17 @@ CONSTRAINTS = ["constraint_rows", "constraints"]
 #: The tests that are about each file; they take some seconds together.
 TESTS = {
     "metrics.py": ["metrics", "portfolio"],
+    "_metric_input.py": ["metrics", "portfolio"],
     "_weight_measures.py": ["metrics"],
     "portfolio.py": ["portfolio", "portfolio_summary", "portfolio_display"],
     "_portfolio_summary.py": ["portfolio", "portfolio_summary"],
     "certificate.py": ["certificate", "certificate_parts"],
     "risks/_base.py": RISKS,
+    "risks/_calls.py": RISKS,
     "risks/_sample.py": RISKS,
     "risks/_quadratic.py": RISKS,
     "risks/_dispersion.py": RISKS,
+    "risks/_huber.py": RISKS,
     "risks/_tail.py": RISKS,
     "risks/_drawdown.py": RISKS,
     "risks/_gini.py": RISKS,

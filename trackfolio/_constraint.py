@@ -43,6 +43,11 @@ def kinds_of(constraint: object) -> list[str]:
     return [kind for kind in KINDS if offers(constraint, kind)]
 
 
+def names_of_rows(term: Any, assets: list[str]) -> list[str]:
+    """What a term calls its rows, its groups, where it has names for them; else nothing."""
+    return list(term.row_labels(assets)) if offers(term, "row_labels") else []
+
+
 class Constraint(Term):
     """Base of all constraints.
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from trackfolio._terms import offers
+from trackfolio._constraint import names_of_rows
 from trackfolio.exceptions import InfeasibleError
 
 
@@ -58,7 +58,7 @@ def check_row_reach(problem: Any, name: str) -> None:
 
 def _which(problem: Any, name: str, k: int, count: int) -> str:
     """Of the rows of a term, the one that is meant: the group where there are groups."""
-    term = dict(problem.constraints).get(name)
-    if term is not None and offers(term, "row_labels"):
-        return f" of {term.row_labels(problem.names)[k]!r}"
+    labels = names_of_rows(dict(problem.constraints).get(name), problem.names)
+    if labels:
+        return f" of {labels[k]!r}"
     return f" (row {k})" if count > 1 else ""

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from trackfolio._constraint import Constraint
-from trackfolio._terms import named, offers
+from trackfolio._constraint import Constraint, names_of_rows
+from trackfolio._terms import named
 
 _MOST = 12
 # Multipliers below this share of the largest are what rounding leaves.
@@ -67,8 +67,7 @@ def _which(estimator: Any, limit: str, i: int, names: list[str], count: int) -> 
     """Of the limits of one term, the one that is meant: the group where there are groups."""
     if count == 1:
         return ""
-    term = dict(named(estimator.constraints, "constraints", Constraint)).get(limit)
-    labels = term.row_labels(names) if term is not None and offers(term, "row_labels") else []
+    labels = names_of_rows(dict(named(estimator.constraints, "constraints", Constraint)).get(limit), names)
     return f" of {labels[i]}" if len(labels) == count else f" ({i + 1})"
 
 

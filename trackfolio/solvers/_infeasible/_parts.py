@@ -10,7 +10,7 @@ import pandas as pd
 import scipy.sparse as sp
 from sklearn.base import clone
 
-from trackfolio._constraint import Constraint, GivenLimits, Rows
+from trackfolio._constraint import Constraint, GivenLimits, Rows, names_of_rows
 from trackfolio._functions import AbsoluteSum, Limit, Linear
 from trackfolio._holdings import HeldLimit
 from trackfolio._terms import offers
@@ -264,7 +264,7 @@ def _of_rows(problem: Problem, name: str, term: Any, given: Rows, family: str) -
     """The sides of linear limits: one part where a side is one number or one an asset, else one for each row."""
     A = sp.csr_array(given.A) if sp.issparse(given.A) else np.atleast_2d(np.asarray(given.A, dtype=float))
     m, parts = A.shape[0], []
-    labels = term.row_labels(problem.names) if offers(term, "row_labels") else [f"row {k}" for k in range(m)]
+    labels = names_of_rows(term, problem.names) or [f"row {k}" for k in range(m)]
     for side, values, sign in (("lower", given.lower, -1), ("upper", given.upper, 1)):
         values = np.broadcast_to(np.asarray(values, dtype=float), (m,))
         rows = np.flatnonzero(np.isfinite(values))
