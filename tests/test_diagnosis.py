@@ -356,7 +356,7 @@ def test_what_is_not_settled_in_time_is_said(market, monkeypatch):
 def test_nothing_is_explained_where_there_is_a_portfolio(market, monkeypatch):
     from trackfolio import solvers
 
-    for name in ("explain", "are_contradictory"):
+    for name in ("explain", "contradiction"):
         monkeypatch.setattr(solvers, name, lambda *_: pytest.fail("asked without need"))
     X, y = market
     MinTrackingError(max_weights=0.3).fit(X, y)

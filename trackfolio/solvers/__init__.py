@@ -21,7 +21,7 @@ from trackfolio.exceptions import (
 from trackfolio.problem import Problem
 from trackfolio.solution import Certificate, Solution
 from trackfolio.solvers._base import Solver
-from trackfolio.solvers._infeasible import are_contradictory, explain
+from trackfolio.solvers._infeasible import Search, contradiction, explain
 from trackfolio.solvers._multipliers import multipliers
 from trackfolio.solvers._unbounded import refuse_unbounded
 from trackfolio.solvers._uniqueness import with_freedom
@@ -141,13 +141,13 @@ def find(problem: Problem, solver: Solver | None = None) -> tuple[Solution, list
     try:
         return _find(problem, solver)
     except InfeasibleError as error:
-        raise _explained(problem, str(error)) from None
+        raise _explained(problem, str(error), error.search if isinstance(error, _ConflictError) else None) from None
 
 
-def _explained(problem: Problem, message: str) -> InfeasibleError:
+def _explained(problem: Problem, message: str, begun: Search | None) -> InfeasibleError:
     """The error with its explanation; what goes wrong in finding that one is said in it."""
     try:
-        explanation = explain(problem, _minimum)
+        explanation = explain(problem, _minimum, (), begun)
     except Exception as error:
         explanation = Diagnosis(False, (), f"the explanation failed with {type(error).__name__}: {error}")
     if explanation.is_feasible is not False:
@@ -173,10 +173,11 @@ def _find(problem: Problem, solver: Solver | None) -> tuple[Solution, list[str]]
         try:
             found = _certified(problem, candidate, may_refuse=not reasons)
         except _ConflictError:
-            raise InfeasibleError from None
+            raise
         except InfeasibleError:
-            if problem.is_discrete or are_contradictory(problem, _minimum):
+            if problem.is_discrete:
                 raise InfeasibleError from None
+            _refuse_contradiction(problem)
             reasons.append(f"{type(candidate).__name__}: reported conflicting limits where there are none")
             continue
         except UnsupportedProblemError as error:
@@ -221,7 +222,18 @@ def _minimum(problem: Problem, seconds: float) -> Solution | None:
 
 
 class _ConflictError(InfeasibleError):
-    """Limits that were shown to clash."""
+    """Limits that were shown to clash, with the search that showed it."""
+
+    def __init__(self, search: Search | None) -> None:
+        super().__init__()
+        self.search = search
+
+
+def _refuse_contradiction(problem: Problem) -> None:
+    """Raise where limits are shown to clash, those on what is held left out."""
+    search = contradiction(problem.relaxed(), _minimum)
+    if search is not None:
+        raise _ConflictError(None if problem.is_discrete else search)
 
 
 def _certified(problem: Problem, solver: Solver, *, may_refuse: bool = False) -> Solution:
@@ -235,8 +247,8 @@ def _certified(problem: Problem, solver: Solver, *, may_refuse: bool = False) ->
         try:
             found = _proven(problem, attempt(), solver.tolerance)
         except SolverFailure as error:
-            if may_refuse and failure is None and are_contradictory(problem.relaxed(), _minimum):
-                raise _ConflictError from None
+            if may_refuse and failure is None:
+                _refuse_contradiction(problem)
             failure = failure or error
             continue
         best = _better(found, best)

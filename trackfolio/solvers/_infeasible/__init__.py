@@ -1,5 +1,5 @@
 """Limits that contradict one another, explained after the fact."""
 
-from trackfolio.solvers._infeasible._explain import are_contradictory, explain
+from trackfolio.solvers._infeasible._explain import Search, contradiction, explain
 
-__all__ = ["are_contradictory", "explain"]
+__all__ = ["Search", "contradiction", "explain"]

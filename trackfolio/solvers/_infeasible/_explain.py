@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -24,20 +25,23 @@ _ROUNDING = 1e-9
 _NO_VALUE = "no value of it alone is enough"
 
 
-def explain(problem: Problem, minimise: Minimise, order: Sequence[str] = (), seconds: float = SECONDS) -> Diagnosis:
-    """Explain why no portfolio keeps all limits, if none does."""
-    search = _Search(problem, parts_of(problem), Reach(minimise, time.perf_counter() + seconds))
+def explain(
+    problem: Problem,
+    minimise: Minimise,
+    order: Sequence[str] = (),
+    begun: "Search | None" = None,
+    seconds: float = SECONDS,
+) -> Diagnosis:
+    """Explain why no portfolio keeps all limits, if none does; a search that `contradiction` began goes on."""
+    search = Search.of(problem, minimise, seconds) if begun is None else begun
     check_order(order, [part.name for part in search.parts])
     return search.diagnosis(order)
 
 
-def are_contradictory(problem: Problem, minimise: Minimise, seconds: float = SECONDS) -> bool:
-    """Whether it is shown that no portfolio keeps all limits."""
-    draft = Draft.of(problem, dict.fromkeys(parts_of(problem), 0.0))
-    try:
-        return Reach(minimise, time.perf_counter() + seconds).of(draft).possible is False
-    except OutOfTimeError:
-        return False
+def contradiction(problem: Problem, minimise: Minimise, seconds: float = SECONDS) -> "Search | None":
+    """What was found out, where it is shown that no portfolio keeps all limits; None elsewhere."""
+    search = Search.of(problem, minimise, seconds)
+    return search if search.verdict.possible is False else None
 
 
 def check_order(order: Sequence[str], names: Iterable[str]) -> None:
@@ -58,13 +62,27 @@ class _Bracket:
 
 
 @dataclass
-class _Search:
+class Search:
+    """Questions about the limits of a problem, and what is known by now."""
+
     problem: Problem
     parts: list[Part]
     reach: Reach
     known: dict[Part, _Bracket] = field(default_factory=dict)
     gives: dict[Part, Give | None] = field(default_factory=dict)
-    verdict: Verdict = field(default_factory=lambda: Verdict(None))
+
+    @classmethod
+    def of(cls, problem: Problem, minimise: Minimise, seconds: float) -> "Search":
+        """A search that has so much time from now on."""
+        return cls(problem, parts_of(problem), Reach(minimise, time.perf_counter() + seconds))
+
+    @cached_property
+    def verdict(self) -> Verdict:
+        """Whether some portfolio keeps all limits."""
+        try:
+            return self.reach.of(self.with_gives({}))
+        except OutOfTimeError:
+            return Verdict(None)
 
     def with_gives(self, gives: dict[Part, float]) -> Draft:
         """The problem with some parts relaxed; by infinity, without them."""
@@ -75,17 +93,15 @@ class _Search:
         return Draft.of(self.problem, dict.fromkeys(parts, 0.0))
 
     def diagnosis(self, order: Sequence[str]) -> Diagnosis:
-        try:
-            verdict = self.verdict = self.reach.of(self.with_gives({}))
-        except OutOfTimeError:
-            verdict = Verdict(None)
+        """What is said of the problem."""
+        verdict = self.verdict
         if verdict.possible is not False:
             return Diagnosis(
                 verdict.possible, reason="" if verdict.possible else self._too_long("whether there is one")
             )
         conflict, reason = self.parts, ""
         try:
-            conflict = self._conflict(verdict)
+            conflict = self._conflict()
         except OutOfTimeError:
             reason = self._too_long("which of these can be spared")
         relaxations = [self._relaxation(part) for part in conflict]
@@ -97,13 +113,13 @@ class _Search:
 
     # The conflict.
 
-    def _conflict(self, verdict: Verdict) -> list[Part]:
+    def _conflict(self) -> list[Part]:
         """Parts that clash, none to spare: those that have to give way in any case, and what a filter leaves of others.
 
         A deletion filter (Chinneck 2008) leaves out one after the other, for good if the others still clash. What a
         change of it alone mends is part of every conflict and need not be tried.
         """
-        suspects = self._suspects(verdict)
+        suspects = self._suspects()
         if not self._is_proven(suspects) and self.reach.of(self.only(suspects)).possible is not False:
             suspects = list(self.parts)
         for part in suspects:
@@ -119,14 +135,14 @@ class _Search:
         proof = next((give for give in self.gives.values() if give is not None), None)
         return len(suspects) == len(self.parts) or (proof is not None and 0 < 0.9 * proof.give < proof.proven)
 
-    def _suspects(self, verdict: Verdict) -> list[Part]:
+    def _suspects(self) -> list[Part]:
         """Parts of which some contradict one another, as far as multipliers tell."""
         own = [part for part in self.parts if part.key in ("budget", "min_weights", "max_weights")]
         if not LinearLimits(self.only(own)).is_possible():
             return own
-        if verdict.miss is not None:
-            return blamed(verdict.miss, self.parts)
-        if LinearLimits(self.with_gives({})).is_possible():
+        if self.verdict.miss is not None:
+            return blamed(self.verdict.miss, self.parts)
+        if not self.verdict.is_linear:
             return list(self.parts)
         linear = [part for part in self.parts if self._is_linear(part)]
         for part in sorted(linear, key=lambda part: part.key != "budget"):

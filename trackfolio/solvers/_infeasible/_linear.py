@@ -14,6 +14,8 @@ from trackfolio.solvers._infeasible._parts import Draft
 _NO_MULTIPLIER = 1e-9
 # Up to so many assets, matrices are dense: sparse ones take longer to put together.
 _SMALL = 50
+# Sums of bounds miss a budget that they meet by no more, in units of the weights.
+_ROUNDING = 1e-12
 # Weights without bounds go no farther, in units of the weights.
 _FAR = 1e3
 # Tolerance of HiGHS, below what solvers of trackfolio keep limits to.
@@ -91,15 +93,16 @@ class LinearLimits:
     def is_possible(self) -> bool:
         """Whether some weights keep all of them."""
         draft = self.draft
-        if draft.is_crossed:
+        if draft.is_crossed or not self._meets_budget():
             return False
         if self.A.shape[0] == 1 and not self.sums:
-            slack = 1e-12
-            return bool(
-                draft.lower.sum() / self.unit <= self.high[0] + slack
-                and draft.upper.sum() / self.unit >= self.low[0] - slack
-            )
+            return True
         return self._solve(None) is not None
+
+    def _meets_budget(self) -> bool:
+        """Whether bounds alone allow for the budget."""
+        lower, upper = (bound.sum() / self.unit for bound in (self.draft.lower, self.draft.upper))
+        return bool(lower <= self.high[0] + _ROUNDING and upper >= self.low[0] - _ROUNDING)
 
     def least_give(self, relaxed: "LinearLimits") -> Give | None:
         """Least multiple of the difference to a draft that is relaxed by 1; None where no multiple is enough."""

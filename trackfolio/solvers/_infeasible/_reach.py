@@ -42,10 +42,15 @@ class Miss(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """Whether there is a portfolio; None where that is not settled. Where not, what is out of reach, if it is known."""
+    """Whether there is a portfolio; None where that is not settled.
+
+    Where there is none, whether linear limits and sums of absolute values alone exclude it, or else what is out of
+    reach, if it is known.
+    """
 
     possible: bool | None
     miss: Miss | None = None
+    is_linear: bool = False
 
 
 class OutOfTimeError(Exception):
@@ -72,7 +77,7 @@ class Reach:
             raise OutOfTimeError
         linear = LinearLimits(draft)
         if not linear.is_possible():
-            return Verdict(False)
+            return Verdict(False, is_linear=True)
         if draft.is_discrete:
             return self._of_few(draft)
         if draft.others:
@@ -114,7 +119,7 @@ class Reach:
         relaxed.others = [pair for pair in draft.others if not pair[1].is_discrete]
         verdict = self.of(relaxed)
         if verdict.possible is False:
-            return Verdict(False)
+            return verdict
         if problem.holdings is not None and not unsupported_limits(problem):
             try:
                 return Verdict(feasible_weights(problem) is not None)

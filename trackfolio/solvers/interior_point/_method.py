@@ -21,6 +21,8 @@ _ROUGH = 1e-3
 _LONG, _CORRECTIONS, _FURTHER = 0.7, 3, 0.3
 # So many steps in which what is missed does not halve, far from a solution and near one, are all that rounding allows.
 _PATIENCE, _PATIENCE_NEAR, _NEAR = 60, 3, 1e-9
+# Prices of this size, while what the variables must satisfy is missed by so much: limits that contradict one another.
+_ENDLESS, _FAR_OFF = 1e8, 1e-3
 
 
 class Outcome(NamedTuple):
@@ -50,6 +52,8 @@ def solve_program(program: Program, tolerance: float, max_iter: int, start: Poin
             best, least = point, miss
         if miss <= tolerance or since > (_PATIENCE_NEAR if least < _NEAR else _PATIENCE) or steps == max_iter:
             break
+        if missing.primal > _FAR_OFF and _has_endless_prices(point):
+            break
         try:
             point = _advance(program, point, missing, 0.01 * tolerance)
         except SolverFailure:
@@ -58,6 +62,11 @@ def solve_program(program: Program, tolerance: float, max_iter: int, start: Poin
     if not np.isfinite(least):
         raise SolverFailure("no step from the first point is finite")
     return Outcome(best.point(program), steps, least)
+
+
+def _has_endless_prices(point: Iterate) -> bool:
+    """Whether multipliers have grown as they do where no point satisfies all limits."""
+    return max(float(part.max(initial=0.0)) for part in (point.dual, np.abs(point.y))) > _ENDLESS
 
 
 class _Targets(NamedTuple):
