@@ -10,9 +10,11 @@ import numpy as np
 from trackfolio._diagnosis import FAMILIES, Diagnosis, Relaxation, few_digits, rounded
 from trackfolio._validation import suggest
 from trackfolio.problem import Problem
+from trackfolio.solvers._infeasible._blame import Blame
+from trackfolio.solvers._infeasible._column import is_suited, least_give
 from trackfolio.solvers._infeasible._linear import Give, Holder, LinearLimits
 from trackfolio.solvers._infeasible._parts import FAR, Draft, Part, parts_of
-from trackfolio.solvers._infeasible._reach import Minimise, OutOfTimeError, Reach, Verdict, blamed, least_more
+from trackfolio.solvers._infeasible._reach import Minimise, Miss, OutOfTimeError, Reach, Verdict
 
 # Seconds for an explanation. Only limits on what is held ever take so long.
 SECONDS = 20.0
@@ -20,6 +22,8 @@ SECONDS = 20.0
 # change that is shown is verified to be needed but for this share.
 _NEAR, _LESS = 2e-3, 0.01
 _MOST_STEPS = 60
+# Limits have so many digits at most; numbers with more are not worth a trial.
+_FEW_DIGITS = 5
 # Weights keep a limit that they break by no more, in units of the weights.
 _ROUNDING = 1e-9
 _NO_VALUE = "no value of it alone is enough"
@@ -70,6 +74,8 @@ class Search:
     reach: Reach
     known: dict[Part, _Bracket] = field(default_factory=dict)
     gives: dict[Part, Give | None] = field(default_factory=dict)
+    #: Whether some portfolio keeps all limits but one.
+    without: dict[Part, Verdict] = field(default_factory=dict)
 
     @classmethod
     def of(cls, problem: Problem, minimise: Minimise, seconds: float) -> "Search":
@@ -119,37 +125,41 @@ class Search:
         A deletion filter (Chinneck 2008) leaves out one after the other, for good if the others still clash. What a
         change of it alone mends is part of every conflict and need not be tried.
         """
-        suspects = self._suspects()
-        if not self._is_proven(suspects) and self.reach.of(self.only(suspects)).possible is not False:
+        suspects, is_proven = self._suspects()
+        if not is_proven and self.reach.of(self.only(suspects)).possible is not False:
             suspects = list(self.parts)
-        for part in suspects:
+        while rest := [part for part in suspects if part not in self.known]:
+            part = rest[0]
             self._bracket(part)
+            miss = self.without[part].miss if part in self.without else None
+            if miss is not None:  # the others clash without it, of which these do
+                some, is_proven = self._blame(miss, without=part).suspects()
+                suspects = some if is_proven else suspects
         for part in [part for part in suspects if not np.isfinite(self.known[part].high)]:
             rest = [other for other in suspects if other is not part]
             if self.reach.of(self.only(rest)).possible is False:
                 suspects = rest
         return suspects
 
-    def _is_proven(self, suspects: list[Part]) -> bool:
-        """Whether multipliers of a linear program prove that these contradict one another."""
-        proof = next((give for give in self.gives.values() if give is not None), None)
-        return len(suspects) == len(self.parts) or (proof is not None and 0 < 0.9 * proof.give < proof.proven)
-
-    def _suspects(self) -> list[Part]:
-        """Parts of which some contradict one another, as far as multipliers tell."""
+    def _suspects(self) -> tuple[list[Part], bool]:
+        """Parts of which some clash, as far as multipliers tell, and whether it is proven that they do."""
         own = [part for part in self.parts if part.key in ("budget", "min_weights", "max_weights")]
         if not LinearLimits(self.only(own)).is_possible():
-            return own
+            return own, True
         if self.verdict.miss is not None:
-            return blamed(self.verdict.miss, self.parts)
+            return self._blame(self.verdict.miss).suspects()
         if not self.verdict.is_linear:
-            return list(self.parts)
+            return self.parts, True
         linear = [part for part in self.parts if self._is_linear(part)]
         for part in sorted(linear, key=lambda part: part.key != "budget"):
             give = self._linear_give(part) if part.is_affine else None
             if give is not None:
-                return [other for other in linear if other is part or _holds(other, give.holders)]
-        return linear
+                some = [other for other in linear if other is part or _holds(other, give.holders)]
+                return some, 0 < 0.9 * give.give < give.proven
+        return linear, True
+
+    def _blame(self, miss: Miss, without: Part | None = None) -> Blame:
+        return Blame(miss, [part for part in self.parts if part is not without], self.with_gives({}))
 
     def _is_linear(self, part: Part) -> bool:
         draft = self.with_gives({})
@@ -175,7 +185,7 @@ class Search:
 
     def _found(self, part: Part) -> _Bracket:
         draft, low = self.with_gives({}), 0.0
-        if self._is_linear(part) and part.is_affine:
+        if self.verdict.is_linear and self._is_linear(part) and part.is_affine:
             give = self._linear_give(part)
             if give is None:
                 return _Bracket(0.0, np.inf, _NO_VALUE)
@@ -184,12 +194,15 @@ class Search:
             low = give.give
         if part.key in draft.convex and not [term for _, term in draft.others if not term.is_discrete]:
             return self._least_value(part)
-        removed = self.reach.of(self.with_gives({part: self._most(part)})).possible
-        if not removed:
-            return _Bracket(0.0, np.inf, _NO_VALUE if removed is False else self._too_long("whether it is enough"))
+        if self.verdict.miss is not None and not self._blame(self.verdict.miss).may_help(part):
+            return _Bracket(0.0, np.inf, _NO_VALUE)
+        removed = self.without[part] = self.reach.of(self.with_gives({part: self._most(part)}))
+        if not removed.possible:
+            known = removed.possible is False
+            return _Bracket(0.0, np.inf, _NO_VALUE if known else self._too_long("whether it is enough"))
         if part.most == 0:
             return _Bracket(0.0, np.inf, "it would have to go, or to give way by what is not known")
-        return self._whole(part) if part.step else self._narrowed(part, low)
+        return self._whole(part) if part.step else self._by_column(part) or self._narrowed(part, low)
 
     def _most(self, part: Part) -> float:
         """A give that stands for leaving a part out; limits on what is held need bounds."""
@@ -213,6 +226,20 @@ class Search:
             found = least
         return _Bracket(found.lower_bound - limit.bound, found.objective - limit.bound)
 
+    def _by_column(self, part: Part) -> _Bracket | None:
+        """Least give by one convex program, where all limits have a place in it and it is solved."""
+        draft = self.with_gives({})
+        if not (self._is_linear(part) and part.is_affine and is_suited(draft)):
+            return None
+        relaxed, without = self.with_gives({part: 1.0}), self.with_gives({part: np.inf})
+        found = least_give(draft, relaxed, without, lambda problem: self.reach.minimise(problem, self.reach.left))
+        if found is None:
+            return None
+        bracket = _Bracket(*found)
+        if bracket.high - bracket.low > _NEAR * bracket.high:
+            return None
+        return self._with_few_digits(part, bracket)
+
     def _narrowed(self, part: Part, low: float) -> _Bracket:
         """Least give, by tangents of the least value of what is out of reach where there are any, else by halves."""
         verdict = self.verdict
@@ -224,7 +251,7 @@ class Search:
         for _ in range(_MOST_STEPS):
             if bracket.high - bracket.low <= _NEAR * bracket.high < np.inf:
                 break
-            more = None if verdict.miss is None else least_more(verdict.miss, part)
+            more = None if verdict.miss is None else self._blame(verdict.miss).least_more(part)
             trial = self._trial(part, bracket, more)
             seen = self._at(part, trial)
             if seen.possible is None:
@@ -241,7 +268,7 @@ class Search:
         ends = sorted(start + part.sign * end for end in (bracket.low, bracket.high))
         number = few_digits(*ends)
         give = part.sign * (number - start)
-        if not bracket.low < give < bracket.high:
+        if number != float(f"{number:.{_FEW_DIGITS}g}") or not bracket.low < give < bracket.high:
             return bracket
         possible = self._at(part, give).possible
         if possible is None:
@@ -306,10 +333,17 @@ class Search:
             is_enough = LinearLimits(self.with_gives(relaxed)).slack(linear.weights) >= -_ROUNDING
             is_enough = is_enough or self.reach.of(self.with_gives(relaxed)).possible is True
         else:
-            is_enough = give >= bracket.high and not part.moves
+            is_enough = bracket.high <= give <= self._farthest(part)
             is_enough = is_enough or self.reach.of(self.with_gives(relaxed)).possible is True
         less = (1 - _LESS) * give
         return is_enough and (less < bracket.low or self._at(part, less).possible is False)
+
+    def _farthest(self, part: Part) -> float:
+        """A give up to which all are enough from the least on: that of weights at hand, for what moves as a whole."""
+        if not part.moves:
+            return np.inf
+        w = self.without[part].weights if part in self.without else None
+        return 0.0 if w is None or part.limit is None else part.sign * (float(w.sum()) - part.limit)
 
 
 def _holds(part: Part, holders: set[Holder]) -> bool:

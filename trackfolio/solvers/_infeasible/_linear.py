@@ -141,7 +141,7 @@ class LinearLimits:
         columns = _Columns.of(lower, upper, [f.centre / self.unit for _, f, _ in self.sums])
         if (columns.lower > columns.upper + 1e-12).any():
             return None
-        rows = _Rows(columns, self, None if relaxed is None else _Gives.between(self, relaxed))
+        rows = _Rows(columns, self, None if relaxed is None else Gives.between(self, relaxed))
         rows.add_linear()
         rows.add_sums()
         for sign, own in by_bound:
@@ -168,7 +168,7 @@ class LinearLimits:
         return min(float(np.min(part)) for part in [*parts, np.array([*sums, np.inf])])
 
 
-class _Gives(NamedTuple):
+class Gives(NamedTuple):
     """What each row gets per unit of the last column, which is `size` times what the limit gives."""
 
     low: Array
@@ -177,7 +177,7 @@ class _Gives(NamedTuple):
     size: float
 
     @classmethod
-    def between(cls, own: LinearLimits, relaxed: LinearLimits) -> "_Gives":
+    def between(cls, own: LinearLimits, relaxed: LinearLimits) -> "Gives":
         with np.errstate(invalid="ignore"):
             low = np.nan_to_num(own.low - relaxed.low) * own.unit
             high = np.nan_to_num(relaxed.high - own.high) * own.unit
@@ -190,10 +190,10 @@ class _Gives(NamedTuple):
 class _Rows:
     """Rows of the linear program, one-sided, each with the limit that it comes from."""
 
-    def __init__(self, columns: _Columns, limits: LinearLimits, gives: _Gives | None) -> None:
+    def __init__(self, columns: _Columns, limits: LinearLimits, gives: Gives | None) -> None:
         self.columns, self.limits = columns, limits
         zero = np.zeros(len(limits.low))
-        self.gives = gives or _Gives(zero, zero, [0.0] * len(limits.sums), 1.0)
+        self.gives = gives or Gives(zero, zero, [0.0] * len(limits.sums), 1.0)
         self.pieces, self.n = columns.lower.shape
         self.width = self.pieces * self.n + 1
         self.above: list[tuple[Any, Array, list[Holder]]] = []

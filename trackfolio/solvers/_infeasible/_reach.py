@@ -6,8 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-import numpy as np
-
 from trackfolio._cone_form import cone_form
 from trackfolio._functions import Limit, Summand
 from trackfolio._validation import Array
@@ -15,7 +13,7 @@ from trackfolio.certificate import implied_bounds
 from trackfolio.problem import Problem
 from trackfolio.solution import Solution
 from trackfolio.solvers._infeasible._linear import LinearLimits
-from trackfolio.solvers._infeasible._parts import Draft, Part
+from trackfolio.solvers._infeasible._parts import Draft
 from trackfolio.solvers._unbounded import boxed, is_at_end
 from trackfolio.solvers.sparse._feasible import feasible_weights, unsupported_limits
 
@@ -28,8 +26,6 @@ _TOLERANCE = 1e-9
 _SETTLED = ("optimal", "optimal_inaccurate", "infeasible")
 # For one question about limits on what is held.
 _SECONDS = 5.0
-# Multipliers below this, relative to the largest, are noise of interior points.
-_NOISE = 1e-7
 
 
 class Miss(NamedTuple):
@@ -45,12 +41,13 @@ class Verdict(NamedTuple):
     """Whether there is a portfolio; None where that is not settled.
 
     Where there is none, whether linear limits and sums of absolute values alone exclude it, or else what is out of
-    reach, if it is known.
+    reach, if it is known; where there is one, its weights, if they were computed.
     """
 
     possible: bool | None
     miss: Miss | None = None
     is_linear: bool = False
+    weights: Array | None = None
 
 
 class OutOfTimeError(Exception):
@@ -100,7 +97,7 @@ class Reach:
                 return Verdict(False, Miss(key, excess, part, found))
             kept[key] = limit
             if all(_is_kept(other, found.weights, draft.base.unit) for other in draft.convex.values()):
-                return Verdict(True)
+                return Verdict(True, weights=found.weights)
         return Verdict(True)
 
     def least(self, others: Draft, key: str, limit: Limit) -> tuple[Solution | None, Problem]:
@@ -176,37 +173,3 @@ def _cone_feasible(problem: Problem) -> bool:
     except cp.SolverError:
         return True  # undecided: a limit is only blamed for what was shown
     return program.status not in ("infeasible", "infeasible_inaccurate")
-
-
-def pushes(miss: Miss) -> dict[tuple[str, int], Array]:
-    """Multipliers of the limits at the least value of a function, by key and side, in declared units."""
-    problem, found = miss.problem, miss.found
-    result: dict[tuple[str, int], Array] = {}
-    if found.row_duals is not None:
-        signed = found.row_duals / problem.row_units
-        for key, rows in problem.row_slices.items():
-            result[key, -1], result[key, 1] = np.maximum(signed[rows], 0), np.maximum(-signed[rows], 0)
-    for key, sign in (("min_weights", -1), ("max_weights", 1)):
-        result[key, sign] = np.asarray(found.multipliers.get(key, 0.0))
-    for key, duals in found.limit_duals.items():
-        result[key, 1] = np.abs(np.asarray(duals))
-    return result
-
-
-def blamed(miss: Miss, parts: list[Part]) -> list[Part]:
-    """Parts that keep a function from its limit: those with a multiplier, and the limit itself."""
-    found = pushes(miss)
-    largest = max((float(np.max(values, initial=0.0)) for values in found.values()), default=0.0)
-    return [part for part in parts if part.key == miss.key or _own(found, part).max(initial=0.0) > _NOISE * largest]
-
-
-def least_more(miss: Miss, part: Part) -> float | None:
-    """By how much more a part has to give, at least: where the tangent of the least value meets the limit."""
-    slope = 0.0 if part.key == miss.key or not part.is_affine else float(_own(pushes(miss), part).sum())
-    return miss.excess / slope if slope > 0 else None
-
-
-def _own(found: dict[tuple[str, int], Array], part: Part) -> Array:
-    """Multipliers of a part's own rows."""
-    values = np.atleast_1d(found.get((part.key, part.end), np.zeros(1)))
-    return values if part.rows is None or len(values) == 1 else values[part.rows]

@@ -1,0 +1,110 @@
+"""What multipliers say of each limit, where the others keep one out of reach: how much it can help at most.
+
+The least value v of a function is convex in what the other limits give, and multipliers are a subgradient of it: with
+gives t, v(t) >= v(0) - λ't. What no weights can use of a give counts for nothing.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from trackfolio._validation import Array
+from trackfolio.certificate import implied_bounds
+from trackfolio.solvers._infeasible._parts import Draft, Part
+from trackfolio.solvers._infeasible._reach import Miss
+
+# Multipliers below this, relative to the largest, are noise of interior points.
+_NOISE = 1e-7
+# Limits are left out that together explain no more than this share of what is missed.
+_SPARE = 0.5
+_OWN = ("budget", "min_weights", "max_weights")
+
+
+@dataclass
+class Blame:
+    """The limits of a problem with a miss; all of its `parts` are in `draft`."""
+
+    miss: Miss
+    parts: list[Part]
+    draft: Draft
+
+    def __post_init__(self) -> None:
+        """Read the multipliers, in declared units, by key and side."""
+        problem, found = self.miss.problem, self.miss.found
+        self.pushes: dict[tuple[str, int], Array] = {}
+        if found.row_duals is not None:
+            signed = found.row_duals / problem.row_units
+            for key, rows in problem.row_slices.items():
+                self.pushes[key, -1] = np.maximum(signed[rows], 0)
+                self.pushes[key, 1] = np.maximum(-signed[rows], 0)
+        for key, sign in (("min_weights", -1), ("max_weights", 1)):
+            self.pushes[key, sign] = np.asarray(found.multipliers.get(key, 0.0))
+        for key, duals in found.limit_duals.items():
+            self.pushes[key, 1] = np.abs(np.asarray(duals))
+
+    def suspects(self) -> tuple[list[Part], bool]:
+        """Limits that keep the function out of reach, and whether it is proven that they do without the others."""
+        kept = list(self.parts)
+        for part in sorted(self._others, key=lambda part: float(self._of(part).sum())):
+            fewer = [other for other in kept if other is not part]
+            if self._explained(fewer) < _SPARE * self.miss.excess:
+                kept = fewer
+        largest = max((float(np.max(values, initial=0.0)) for values in self.pushes.values()), default=0.0)
+        loud = [p for p in kept if p.key == self.miss.key or self._of(p).max(initial=0.0) > _NOISE * largest]
+        return loud, len(loud) == len(kept)
+
+    def may_help(self, part: Part) -> bool:
+        """Whether it is not excluded that a change of one limit is enough."""
+        rest = [other for other in self.parts if other is not part]
+        return part.key == self.miss.key or self._explained(rest) >= self.miss.excess
+
+    def least_more(self, part: Part) -> float | None:
+        """By how much more a part has to give, at least: where the tangent of the least value meets the limit."""
+        slope = 0.0 if part.key == self.miss.key or not part.is_affine else float(self._of(part).sum())
+        return self.miss.excess / slope if slope > 0 else None
+
+    @property
+    def _others(self) -> list[Part]:
+        return [part for part in self.parts if part.key != self.miss.key]
+
+    def _of(self, part: Part) -> Array:
+        """Multipliers of a part's own rows."""
+        values = np.atleast_1d(self.pushes.get((part.key, part.end), np.zeros(1)))
+        return values if part.rows is None or len(values) == 1 else values[part.rows]
+
+    def _explained(self, kept: list[Part]) -> float:
+        """By how much the least value can fall, at most, without all parts but these."""
+        base = self.draft.base
+        own = Draft.of(base, dict.fromkeys((part for part in kept if part.key in _OWN), 0.0))
+        lower, upper = implied_bounds(own.problem())
+        total = 0.0
+        for part in self._others:
+            if part not in kept:
+                push = self._of(part)
+                usable = np.broadcast_to(self._usable(part, lower, upper), push.shape)
+                total += float(push[push > 0] @ usable[push > 0])
+        return total
+
+    def _usable(self, part: Part, lower: Array, upper: Array) -> Array | float:
+        """What weights within bounds can use of what a part gives, row by row."""
+        draft, key = self.draft, part.key
+        if key in ("min_weights", "max_weights"):
+            return np.maximum(upper - draft.upper if part.end > 0 else draft.lower - lower, 0.0)
+        sums = {name: (f, bound) for name, f, bound in draft.absolute}
+        if key in sums:
+            f, bound = sums[key]
+            return max(float(np.maximum(f.each(lower), f.each(upper)).sum()) - bound, 0.0)
+        if not part.is_affine or not (key == "budget" or key in draft.rows):
+            return np.inf
+        n = draft.base.n_assets
+        A: Any  # dense or sparse
+        A, low, high = (np.ones((1, n)), *map(np.atleast_1d, draft.budget)) if key == "budget" else draft.rows[key]
+        own = np.arange(len(low)) if part.rows is None else part.rows
+        A = A[own].toarray() if sp.issparse(A) else A[own]
+        with np.errstate(invalid="ignore"):
+            ends = np.where(A == 0, 0.0, A * lower), np.where(A == 0, 0.0, A * upper)
+        most, least = np.maximum(*ends).sum(axis=1), np.minimum(*ends).sum(axis=1)
+        more: Array = np.maximum(most - high[own] if part.end > 0 else low[own] - least, 0.0)
+        return more
