@@ -82,8 +82,7 @@ class Blame:
         total = 0.0
         for part in self._others:
             if part not in kept:
-                push = self._of(part)
-                usable = np.broadcast_to(self._usable(part, lower, upper), push.shape)
+                push, usable = np.broadcast_arrays(self._of(part), self._usable(part, lower, upper))
                 total += float(push[push > 0] @ usable[push > 0])
         return total
 
