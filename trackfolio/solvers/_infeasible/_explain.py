@@ -12,9 +12,11 @@ from trackfolio._validation import suggest
 from trackfolio.problem import Problem
 from trackfolio.solvers._infeasible._blame import Blame
 from trackfolio.solvers._infeasible._column import is_suited, least_give
+from trackfolio.solvers._infeasible._integers import least_give_of_few
 from trackfolio.solvers._infeasible._linear import Give, Holder, LinearLimits
 from trackfolio.solvers._infeasible._parts import FAR, Draft, Part, parts_of
 from trackfolio.solvers._infeasible._reach import Minimise, Miss, OutOfTimeError, Reach, Verdict
+from trackfolio.solvers.sparse._feasible import unsupported_limits
 
 # Seconds for an explanation. Only limits on what is held ever take so long.
 SECONDS = 20.0
@@ -196,6 +198,8 @@ class Search:
             return self._least_value(part)
         if self.verdict.miss is not None and not self._blame(self.verdict.miss).may_help(part):
             return _Bracket(0.0, np.inf, _NO_VALUE)
+        if self._has_integers(part):
+            return self._by_integers(part)
         removed = self.without[part] = self.reach.of(self.with_gives({part: self._most(part)}))
         if not removed.possible:
             known = removed.possible is False
@@ -239,6 +243,27 @@ class Search:
         if bracket.high - bracket.low > _NEAR * bracket.high:
             return None
         return self._with_few_digits(part, bracket)
+
+    def _has_integers(self, part: Part) -> bool:
+        """Whether one mixed-integer linear program tells the least give."""
+        draft = self.with_gives({})
+        if draft.others or not draft.is_discrete or unsupported_limits(draft.problem()):
+            return False
+        # Positions of several sizes do not give way in proportion.
+        least = draft.min_position
+        is_even = part.key == "min_position" and least is not None and len(np.unique(least)) == 1
+        return is_even or bool(part.step) or (self._is_linear(part) and part.is_affine)
+
+    def _by_integers(self, part: Part) -> _Bracket:
+        most, given = self._most(part), part.most if part.key == "min_position" else 1.0
+        problems = [self.with_gives({part: give}).problem() for give in (0.0, given, most)]
+        try:
+            found = least_give_of_few(
+                *problems, given=given, most=most, is_whole=bool(part.step), seconds=self.reach.left
+            )
+        except TimeoutError:
+            return _Bracket(0.0, np.inf, self._too_long("by how much it would have to give way"))
+        return _Bracket(0.0, np.inf, _NO_VALUE) if found is None else _Bracket(*found)
 
     def _narrowed(self, part: Part, low: float) -> _Bracket:
         """Least give, by tangents of the least value of what is out of reach where there are any, else by halves."""
@@ -333,7 +358,8 @@ class Search:
             is_enough = LinearLimits(self.with_gives(relaxed)).slack(linear.weights) >= -_ROUNDING
             is_enough = is_enough or self.reach.of(self.with_gives(relaxed)).possible is True
         else:
-            is_enough = bracket.high <= give <= self._farthest(part)
+            # Mixed-integer solvers keep limits to fewer digits than are shown.
+            is_enough = bracket.high <= give <= self._farthest(part) and not self.problem.is_discrete
             is_enough = is_enough or self.reach.of(self.with_gives(relaxed)).possible is True
         less = (1 - _LESS) * give
         return is_enough and (less < bracket.low or self._at(part, less).possible is False)

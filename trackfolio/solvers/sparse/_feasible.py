@@ -7,6 +7,7 @@ import numpy as np
 import scipy.optimize
 import scipy.sparse as sp
 
+from trackfolio._constraint import Rows
 from trackfolio._functions import AbsoluteSum, Limit
 from trackfolio._holdings import Holdings
 from trackfolio._terms import offers
@@ -25,7 +26,7 @@ def feasible_weights(problem: Problem, near: Array | None = None) -> Array | Non
     TimeoutError
         If neither was found in time.
     """
-    program = _Integers(problem, near)
+    program = Integers(problem, near)
     result = scipy.optimize.milp(
         program.cost,
         constraints=[scipy.optimize.LinearConstraint(A, low, high) for A, low, high in program.rows()],
@@ -42,18 +43,19 @@ def feasible_weights(problem: Problem, near: Array | None = None) -> Array | Non
     return np.where(held, w, 0.0)
 
 
-class _Integers:
+class Integers:
     """Columns: weights, held long, held short, distances, and the summands of each limit on absolute values.
 
-    All in units of the weights: tolerances of solvers are absolute.
+    All in units of the weights: tolerances of solvers are absolute. Bounds of the weights are those of the problem, and
+    what its limits imply, or given ones that are wider.
     """
 
-    def __init__(self, problem: Problem, near: Array | None) -> None:
+    def __init__(self, problem: Problem, near: Array | None = None, within: tuple[Array, Array] | None = None) -> None:
         holdings = problem.holdings
         assert holdings is not None, "only asked of problems with limits on what is held"
         unit, n = problem.unit, problem.n_assets
         self.problem, self.near = problem, None if near is None else near / unit
-        lower, upper = (bound / unit for bound in implied_bounds(problem))
+        lower, upper = (bound / unit for bound in within or implied_bounds(problem))
         least = holdings.least / unit
         self.holdings: Holdings = dataclasses.replace(holdings, lower=lower, upper=upper, least=least)
         self.absolute = list(problem.absolute_limits)
@@ -68,35 +70,37 @@ class _Integers:
         self.integral = np.concatenate([np.zeros(n), np.ones(2 * n), np.zeros(len(infinite))])
 
     def _block(self, **parts: object) -> sp.csr_array:
+        """Rows from those of the kinds of columns that are named; no slices are stacked, which takes longer."""
         n = self.problem.n_assets
         places = {"w": 0, "long": 1, "short": 2, "away": 3} | {f"sum{k}": 4 + k for k in range(len(self.absolute))}
-        found = {places[name]: sp.csr_array(part) for name, part in parts.items()}
-        height = next(iter(found.values())).shape[0]
-        blocks = [found.get(k, sp.csr_array((height, n))) for k in range(4 + len(self.absolute))]
-        return sp.csr_array(sp.hstack(blocks))
+        entries = [(places[name], sp.coo_array(part)) for name, part in parts.items()]
+        data = np.concatenate([part.data for _, part in entries])
+        rows = np.concatenate([part.coords[0] for _, part in entries])
+        columns = np.concatenate([part.coords[1] + n * place for place, part in entries])
+        return sp.csr_array((data, (rows, columns)), shape=(entries[0][1].shape[0], self.n_columns))
 
-    def rows(self) -> Iterator[tuple[sp.csr_array, object, object]]:
+    def rows(self) -> Iterator[Rows]:
         """All linear limits."""
         holdings, eye = self.holdings, sp.eye_array(self.problem.n_assets)
         unit = self.problem.unit
         A, low, high = self.problem.linear
-        yield self._block(w=A), low / unit, high / unit
+        yield Rows(self._block(w=A), low / unit, high / unit)
         # A weight is within the bounds of its side if it is held, else 0.
         limits = ((0.0, np.inf), (-np.inf, 0.0))
         for (least, most), long, short in zip(limits, *holdings.sides, strict=True):
-            yield self._block(w=eye, long=sp.diags_array(-long), short=sp.diags_array(-short)), least, most
-        yield self._block(long=eye, short=eye), -np.inf, 1
+            yield Rows(self._block(w=eye, long=sp.diags_array(-long), short=sp.diags_array(-short)), least, most)
+        yield Rows(self._block(long=eye, short=eye), -np.inf, 1)
         for limit in holdings.limits:
             members = limit.members.astype(float)[None]
-            yield self._block(long=members, short=members), limit.fewest, limit.most
+            yield Rows(self._block(long=members, short=members), limit.fewest, limit.most)
         if self.near is not None:
-            yield self._block(w=eye, away=-eye), -np.inf, self.near
-            yield self._block(w=-eye, away=-eye), -np.inf, -self.near
+            yield Rows(self._block(w=eye, away=-eye), -np.inf, self.near)
+            yield Rows(self._block(w=-eye, away=-eye), -np.inf, -self.near)
         for k, (f, bound) in enumerate(self.absolute):
             name = f"sum{k}"
-            yield self._block(w=sp.diags_array(f.up), **{name: -eye}), -np.inf, f.up * f.centre / unit
-            yield self._block(w=sp.diags_array(-f.down), **{name: -eye}), -np.inf, -f.down * f.centre / unit
-            yield self._block(**{name: np.ones((1, self.problem.n_assets))}), -np.inf, bound / unit
+            yield Rows(self._block(w=sp.diags_array(f.up), **{name: -eye}), -np.inf, f.up * f.centre / unit)
+            yield Rows(self._block(w=sp.diags_array(-f.down), **{name: -eye}), -np.inf, -f.down * f.centre / unit)
+            yield Rows(self._block(**{name: np.ones((1, self.problem.n_assets))}), -np.inf, bound / unit)
 
 
 def unsupported_limits(problem: Problem) -> list[str]:
