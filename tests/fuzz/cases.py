@@ -244,7 +244,7 @@ def _mean_risk(rng, d, parameters, benchmark, y, few):
         if rng.random() < 0.2:
             at = rms.value(d.inside)
             most = at * (1 + d.room())
-            limits = [*limits, facts.Limited("max_tracking_error", [rms], most, rms.scale(d.size))]
+            limits = [*limits, facts.Limited("max_tracking_error", [rms], most, rms.unit_of_limits(d.size))]
         if rng.random() < 0.1:
             penalty = float(10.0 ** rng.integers(-2, 4))
             losses.append((penalty, _MeanSquare(rms)))
