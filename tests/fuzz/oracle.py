@@ -94,7 +94,25 @@ def is_unbounded(case, ratio=None):
     if None in values:
         return None
     first, second = np.diff(values)
-    return bool(second < 5 * first < 0)
+    return bool(second < 5 * first < 0) or _goes_far(case, parts, values[-1])
+
+
+def _goes_far(case, parts, near):
+    """Whether weights out of all boxes are clearly better than those in one.
+
+    They are found in coordinates in which all returns are of one size, however small those of some weights are.
+    """
+    X = case.risk.X
+    _, sizes, directions = np.linalg.svd(X, full_matrices=True)
+    sizes = np.pad(sizes, (0, X.shape[1] - len(sizes))) / (sizes.max() or 1.0)
+    u = directions.T / np.maximum(sizes, 1e-13) @ cp.Variable(X.shape[1])
+    total, constraints = facts.total_of(parts, u, case.size)
+    unit = _unit(case, parts)
+    value, _ = _solved(cp.Problem(cp.Minimize(total * (case.size / unit)), [*_limits(case, u, 0.0), *constraints]))
+    if value is None:
+        return False
+    w = case.size * u.value
+    return bool(case.violation(w) <= 1e-7 and sum(c * part.value(w) for c, part in parts) < near - 1e-3 * unit)
 
 
 def has_no_ratio(case):
