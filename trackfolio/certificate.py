@@ -161,17 +161,14 @@ def _first(pulls: list[Array | None] | None) -> Array | None:
 
 
 def _lower_bound(problem: Problem, solution: Solution, objective: float) -> float:
-    if solution.row_duals is None or not np.isfinite(solution.row_duals).all() or np.isnan(objective):
+    duals = solution.row_duals
+    if duals is None or not np.isfinite(duals).all() or np.isnan(objective):
         return -np.inf
     if problem.quadratic is not None and not np.isfinite(implied_bounds(problem)).all():
         # Curvature is what is above the tangent: no other affine function below the objective will do.
         solution = dataclasses.replace(solution, pulls={k: v for k, v in solution.pulls.items() if k in problem.limits})
-    priced = lagrangian(problem, solution)
-    bounds = [
-        _bound_at(problem, priced, duals, objective, solution.weights)
-        for duals in _tried(problem, priced, solution.row_duals)
-    ]
-    return max(bounds)
+    priced, w = lagrangian(problem, solution), solution.weights
+    return max(_bound_at(problem, priced, tried, objective, w) for tried in _tried(problem, priced, duals))
 
 
 def _tried(problem: Problem, priced: Lagrangian, duals: Array) -> Iterator[Array]:

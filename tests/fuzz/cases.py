@@ -286,5 +286,5 @@ class _MeanSquare:
         import cvxpy as cp
 
         risk, constraints = self.root.expression(u, size)
-        bound = cp.Variable(nonneg=True)
-        return size * cp.square(bound), [*constraints, bound >= risk]
+        bound, unit = cp.Variable(nonneg=True), self.root.scale(size) / size
+        return size * unit**2 * cp.square(bound), [*constraints, bound >= risk / unit]

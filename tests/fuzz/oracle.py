@@ -2,6 +2,7 @@
 
 import warnings
 from contextlib import redirect_stdout
+from dataclasses import replace
 from io import StringIO
 
 import cvxpy as cp
@@ -118,9 +119,14 @@ def _goes_far(case, parts, near):
 def has_no_ratio(case):
     """Whether the least risk is 0, or no portfolio gains anything; None on the border."""
     scale = case.risk.scale(case.size)
-    if case.is_feasible and case.risk.value(case.inside) <= 1e-9 * scale:
+    if case.violation(case.inside) <= BAND and case.risk.value(case.inside) <= 1e-9 * scale:
         return True
     risk, losses = _least(case, [(1.0, case.risk)]), _least(case, case.losses)
+    if losses is None:  # where linear limits alone leave no gain, there is none
+        losses = _least(
+            replace(case, limits=[fact for fact in case.limits if isinstance(fact, facts.Rows)]), case.losses
+        )
+        losses = losses if losses is not None and losses > 0 else None
     # Cones within SCIP are right to the root of its tolerance.
     if risk is not None and risk <= (1e-3 if case.discrete else 1e-6) * scale:
         return True
