@@ -119,7 +119,8 @@ def _goes_far(case, parts, near):
 def has_no_ratio(case):
     """Whether the least risk is 0, or no portfolio gains anything; None on the border."""
     scale = case.risk.scale(case.size)
-    if case.violation(case.inside) <= BAND and case.risk.value(case.inside) <= 1e-9 * scale:
+    # On the border of limits as within them: where these fail, there is no ratio either.
+    if case.violation(case.inside) <= 10 * BAND and case.risk.value(case.inside) <= 1e-9 * scale:
         return True
     risk, losses = _least(case, [(1.0, case.risk)]), _least(case, case.losses)
     if losses is None:  # where linear limits alone leave no gain, there is none
