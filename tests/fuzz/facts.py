@@ -125,9 +125,10 @@ class OfRisk:
         return max(abs(self.value(np.full(n, size / n))), 1e-2 * abs(least)) or 1.0
 
     def unit_of_limits(self, size):
-        """What a unit of weight may add to the risk: that of an asset alone, on average, or of equal weights."""
-        alone = [abs(self.value(w)) for w in size * np.eye(self.X.shape[1])]
-        return max(self.scale(size), float(np.mean(alone)))
+        """For squares, what a unit of weight may add: the mean risk of an asset alone, beside that of equal weights."""
+        if not hasattr(self.risk, "quadratic"):
+            return self.scale(size)
+        return max(self.scale(size), float(np.mean([self.value(w) for w in size * np.eye(self.X.shape[1])])))
 
     @property
     def unit(self):
