@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import warnings
 from fractions import Fraction
 from types import SimpleNamespace
 
@@ -23,7 +24,8 @@ from trackfolio.certificate import (
 )
 from trackfolio.constraints import Constraint, Exposure, MaxTurnover, RiskLimit
 from trackfolio.costs import TransactionCost
-from trackfolio.risks import CVaR, Risk, RootMeanSquare, StandardDeviation, Variance
+from trackfolio.risks import CVaR, MeanAbsoluteDeviation, Risk, RootMeanSquare, StandardDeviation, Variance
+from trackfolio.solution import Solution
 from trackfolio.solvers import Conic, MixedInteger, solve
 
 from .conftest import simulate, tracking_problem
@@ -317,3 +319,39 @@ def test_turnover_bounds_both_ways():
     lower, upper = implied_bounds(case)
     assert_allclose(lower, 0.0, atol=1e-12)
     assert_allclose(upper, 0.4)
+
+
+def test_the_bound_by_curvature_wants_the_tangent():
+    """Curvature is what the objective is above its tangent: above another affine function, it may be less."""
+    case = free(RootMeanSquare(), budget=(-np.inf, np.inf))
+    R, r = case.quadratic.root()
+    best = np.linalg.lstsq(R, r)[0]
+    nearest = R @ best - r
+    aside = R @ np.ones(N)
+    aside *= 0.75 * np.linalg.norm(nearest) / np.linalg.norm(aside)  # 3 to 4 to 5
+    weights = best + 0.75 * np.linalg.norm(nearest) / np.linalg.norm(R @ np.ones(N)) * np.ones(N)
+    parts = np.array([0.3, np.sqrt(1 - 0.3**2)])
+    pull = parts @ [aside / np.linalg.norm(aside), nearest / np.linalg.norm(nearest)]
+    given = Solution(weights, "none", row_duals=np.zeros(1), pulls={"objective__risk": [pull]})
+    proof = certify(case, given)
+    assert_allclose(proof.objective, 1.25 * np.linalg.norm(nearest))
+    assert_allclose(proof.lower_bound, np.linalg.norm(nearest), rtol=1e-9)  # exact: the form has no other curvature
+
+
+@pytest.mark.parametrize("limited", [False, True])
+@pytest.mark.parametrize("seed", range(4))
+def test_nearly_flat_directions_are_no_flat_ones(seed, limited):
+    """Next to twins, weights of a million may be better: the bound must know it, with limits as without."""
+    rng = np.random.default_rng(seed)
+    X, aside = 0.01 * rng.standard_normal((60, 4)), 0.01 * rng.standard_normal((60, 2))
+    X[:, 2:] = X[:, [0]] + 1e-6 * aside
+    y = X[:, 0] + X[:, 1] + 0.2 * aside.sum(axis=1) + 0.005 * rng.standard_normal(60)
+    # In these coordinates columns are of one size, and least squares is exact.
+    least = np.linalg.lstsq(np.column_stack([X[:, :2], aside]), y)[1][0]
+    limits = [MeanAbsoluteDeviation() <= 0.05] if limited else []
+    model = MinTrackingError(budget=(-np.inf, np.inf), min_weights=None, max_weights=None, constraints=limits)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        solution = model.fit(X, y).solution_
+    assert solution.lower_bound <= np.sqrt(least / 60) * (1 + 1e-7)
+    assert solution.objective >= np.sqrt(least / 60) * (1 - 1e-7)

@@ -9,9 +9,9 @@ from numpy.testing import assert_allclose
 from sklearn.base import clone
 
 import trackfolio._dinkelbach as dinkelbach
-from trackfolio import MeanRisk, MinTrackingError
+from trackfolio import MeanRisk, MinTrackingError, metrics
 from trackfolio.certificate import certify
-from trackfolio.constraints import MaxLeverage, RiskLimit
+from trackfolio.constraints import BetaBounds, MaxLeverage, RiskLimit
 from trackfolio.costs import TransactionCost
 from trackfolio.exceptions import AccuracyWarning, InfeasibleError, NonUniqueWarning
 from trackfolio.objectives import MaxRatio, MaxUtility
@@ -181,3 +181,20 @@ def test_a_least_risk_that_is_positive_but_not_proven_leaves_the_ratio_without_a
         model = MeanRisk(objective=MaxRatio()).fit(market[0])
     assert_allclose(model.weights_, expected, atol=1e-6)
     assert model.solution_.lower_bound == -np.inf
+
+
+@MANY
+def test_the_beta_of_constant_returns_is_zero():
+    """Deviations from the mean of a constant are rounding: limits on them would be limits on nothing."""
+    rng = np.random.default_rng(0)
+    y, X = 0.01 * rng.standard_normal(80), np.full((80, 3), 0.02084847)
+    cash = MinTrackingError(constraints=[BetaBounds(upper=-1e-33)])
+    assert_allclose(cash.fit(X, y).weights_.sum(), 1)
+    assert not cash.make_problem(X, y).active.betas.any()
+    streamed = MinTrackingError(constraints=[BetaBounds(upper=-1e-33)]).partial_fit(X[:30], y[:30])
+    assert_allclose(streamed.partial_fit(X[30:], y[30:]).weights_.sum(), 1)
+    assert metrics.beta(y, X[:, 0]) == 0
+    with pytest.raises(InfeasibleError, match=r"betabounds asks for 0\.1 to inf"):
+        MinTrackingError(constraints=[BetaBounds(0.1)]).fit(X, y)
+    X[:, 2] = 2 * y
+    assert_allclose(cash.make_problem(X, y).active.betas, [0, 0, 2], atol=0)

@@ -228,6 +228,16 @@ def test_ratios_without_a_best(market):
     assert_allclose(np.std(losing @ limited.weights_, ddof=1), 0.1, rtol=1e-6)
 
 
+@pytest.mark.parametrize("risk", [StandardDeviation(), CVaR(0.9)], ids=repr)
+def test_gains_without_end_at_the_same_risk(risk, market):
+    """Of two funds on one index, long that of the lower fee and short the other: no risk, a gain for each unit."""
+    twins = (market[0] - 0.003)[:, [0, 0, 1]]
+    costs = [ManagementFee([0.0001, 0.0, 0.0])]
+    model = MeanRisk(risk, MaxRatio(), min_weights=None, max_weights=None, costs=costs)
+    with pytest.raises(UnboundedError, match="ratios above any number are approached"):
+        model.fit(twins)
+
+
 def test_a_worse_last_step_is_not_returned(market, monkeypatch):
     X, _ = market
     X = X + 0.002

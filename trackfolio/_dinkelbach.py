@@ -52,10 +52,7 @@ def largest_ratio(problem: Problem, risk: RiskOf, losses: list[Summand], solver:
         try:
             found, reasons = find(step, solver)
         except UnboundedError:
-            raise UnboundedError(
-                f"MaxRatio: ratios above {ratio:.4g} are approached, or reached, by weights without end: bound the "
-                "weights, fix the budget, or add a limit."
-            ) from None
+            raise _without_end(f"{ratio:.4g}") from None
         iterations += found.iterations
         reached = gain(found.weights) / risk.value(found.weights)
         better, best = best, found
@@ -68,6 +65,13 @@ def largest_ratio(problem: Problem, risk: RiskOf, losses: list[Summand], solver:
     result = _as_ratio(found, best, ratio, reached, risk.value(best.weights), least_risk, tolerance)
     report(result, reasons)
     return dataclasses.replace(result, iterations=iterations, seconds=time.perf_counter() - start)
+
+
+def _without_end(ratio: str) -> UnboundedError:
+    return UnboundedError(
+        f"MaxRatio: ratios above {ratio} are approached, or reached, by weights without end: bound the weights, fix "
+        "the budget, or add a limit."
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,7 +99,10 @@ def _any_gain(
         )
         # A gain without end becomes positive sooner or later.
         for p in bounded:
-            found = find(p, solver)[0]
+            try:
+                found = find(p, solver)[0]
+            except UnboundedError:  # within a limit on risk
+                raise _without_end("any number") from None
             if gain(found.weights) > 0:
                 break
     if gain(found.weights) <= 0:

@@ -28,4 +28,13 @@ def slope_on(benchmark: Array, returns: Array, s: Array | None) -> Any:
     variance = float(weighted @ b)
     if is_noise(math.sqrt(variance), benchmark):
         return None
-    return weighted @ centred(returns, s) / variance
+    return slopes(weighted @ centred(returns, s), variance, np.abs(returns).max(axis=0))
+
+
+def slopes(covariances: Any, variance: float, sizes: Any) -> Any:
+    """Betas; 0 where what the benchmark explains is no more than rounding of returns of these sizes, as of cash.
+
+    A limit on betas that are noise would be a limit on nothing, in units of noise.
+    """
+    explained = np.abs(covariances) / math.sqrt(variance)
+    return np.where(explained <= NOISE * sizes, 0.0, covariances / variance)[()]

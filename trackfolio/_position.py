@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.utils.validation import has_fit_parameter
 
-from trackfolio._moments import is_noise, slope_on
+from trackfolio._moments import is_noise, slope_on, slopes
 from trackfolio._products import column_means, root_mean_square, times, transposed_times
 from trackfolio._quadratic import FactorQuadratic, MatrixQuadratic, Quadratic, RowsQuadratic
 from trackfolio._running import Moments
@@ -155,11 +155,13 @@ class Position:
     def betas(self) -> Array | None:
         """Slope of each asset's returns on those of the benchmark; None where these are constant or not there."""
         if self.moments is not None:
-            of_benchmark = self.moments.comoment[self.n_assets]
-            deviation = np.sqrt(of_benchmark[-1] / self.moments.total)
-            return None if is_noise(deviation, self.moments.mean[-1:]) else of_benchmark[:-1] / of_benchmark[-1]
-        betas: Array | None = None if self.y is None else slope_on(self.y, self.double_rows, self.sample_weight)
-        return betas
+            *covariances, variance = self.moments.comoment[self.n_assets] / self.moments.total
+            mean = np.abs(self.moments.mean)
+            if is_noise(np.sqrt(variance), mean[-1:]):
+                return None
+            betas: Array = slopes(np.array(covariances), float(variance), mean[:-1])
+            return betas
+        return None if self.y is None else slope_on(self.y, self.double_rows, self.sample_weight)
 
     def pull_back(self, gradient: Array) -> Array:
         """Turn a gradient with respect to the returns into one with respect to the weights: X' g."""

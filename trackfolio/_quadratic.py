@@ -70,6 +70,17 @@ def parts_of(quadratic: Quadratic) -> tuple[Array, Array] | None:
     return None if factors is None else factors[:2]
 
 
+def root_of(quadratic: Quadratic) -> Array:
+    """R with M = R'R, to full precision where the form comes as rows or factors."""
+    parts = parts_of(quadratic)
+    if parts is not None:
+        return np.vstack([parts[0], np.diag(np.sqrt(parts[1]))])
+    if isinstance(quadratic, GramQuadratic):
+        eigenvalues, vectors = np.linalg.eigh(quadratic.matrix)
+        return np.asarray(np.sqrt(np.maximum(eigenvalues, 0.0))[:, None] * vectors.T)
+    return quadratic.root()[0]
+
+
 def mean_diagonal(quadratic: Quadratic, size: float = 1.0) -> float:
     """Mean over the assets of q(size·e_i): what each asset alone would cost. It is the scale s of DESIGN.md."""
     parts = factors_of(quadratic)

@@ -1,5 +1,6 @@
 """Proofs from the data and the returned values alone: nothing that a solver said is believed."""
 
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,7 @@ import numpy.typing as npt
 
 from trackfolio._cone_form import cone_form
 from trackfolio._functions import AbsoluteSum, least_each
+from trackfolio._quadratic import root_of
 from trackfolio._search_proof import proven_bound
 from trackfolio._validation import Array
 from trackfolio.problem import Problem
@@ -18,6 +20,8 @@ __all__ = ["certify"]
 
 Mask = npt.NDArray[np.bool_]
 _EPS = float(np.finfo(float).eps)
+# From here on curvature, in units of the assets' own, is known from squares to more digits than gaps have.
+_SAFE_CURVATURE = 1e-6
 
 
 @np.errstate(over="ignore", invalid="ignore")  # weights that are out of all bounds are judged too
@@ -157,14 +161,14 @@ def _first(pulls: list[Array | None] | None) -> Array | None:
 
 
 def _lower_bound(problem: Problem, solution: Solution, objective: float) -> float:
-    if solution.row_duals is None or not np.isfinite(solution.row_duals).all() or np.isnan(objective):
+    duals = solution.row_duals
+    if duals is None or not np.isfinite(duals).all() or np.isnan(objective):
         return -np.inf
-    priced = lagrangian(problem, solution)
-    bounds = [
-        _bound_at(problem, priced, duals, objective, solution.weights)
-        for duals in _tried(problem, priced, solution.row_duals)
-    ]
-    return max(bounds)
+    if problem.quadratic is not None and not np.isfinite(implied_bounds(problem)).all():
+        # Curvature is what is above the tangent: no other affine function below the objective will do.
+        solution = dataclasses.replace(solution, pulls={k: v for k, v in solution.pulls.items() if k in problem.limits})
+    priced, w = lagrangian(problem, solution), solution.weights
+    return max(_bound_at(problem, priced, tried, objective, w) for tried in _tried(problem, priced, duals))
 
 
 def _tried(problem: Problem, priced: Lagrangian, duals: Array) -> Iterator[Array]:
@@ -213,29 +217,47 @@ def _bound_by_curvature(
     d'Sd. In directions in which S is flat, the slope must be 0 up to the rounding with which it was computed; else
     there is no bound. Each asset is measured in units of its own size, so that none is flat for being small.
     """
-    if problem.quadratic is None or problem.limits:
+    if problem.quadratic is None:
         return -np.inf
     matrix, _, at_zero = problem.quadratic.gram()
     own = np.sqrt(np.diagonal(matrix))
     own = np.where(own > 0, own, np.max(own, initial=0.0) or 1.0)
-    matrix, r = matrix / np.outer(own, own), slope[free] / own[free]
+    matrix = matrix / np.outer(own, own)
+    # For a root, whose gradient is that of the square over twice the objective, all is done for the square.
+    factor = 2 * objective if problem.is_root else 1.0
+    r, rounding = factor * slope[free] / own[free], 100 * len(matrix) * _EPS
+    size = 2 * np.sqrt(max(at_zero + float((own * w) @ matrix @ (own * w)), 0.0))
+    curvature, along = _curvature(matrix, r, free)
+    known = curvature > _SAFE_CURVATURE
+    if (np.abs(along[~known]) > rounding * size).any():
+        # Squares have lost what the returns themselves may know of these directions.
+        singular, along = _singular(root_of(problem.quadratic) / own, r, free)
+        curvature, known = singular**2, singular > rounding
+        if (np.abs(along[~known]) > rounding * size).any():
+            return -np.inf
+        along = np.abs(along) + 4 * _EPS * size
+    decrease = float(np.sum(along[known] ** 2 / (4 * curvature[known])))
+    if not problem.is_root:
+        return objective + constant - decrease
+    square = objective**2 + factor * constant - decrease - 4 * _EPS * (at_zero + objective**2)
+    return float(np.sqrt(max(square, 0.0)))
+
+
+def _curvature(matrix: Array, r: Array, free: Mask) -> tuple[Array, Array]:
+    """Eigenvalues of the Schur complement, and slopes along its eigenvectors."""
     across = matrix[np.ix_(free, ~free)]
     schur = (
         matrix[np.ix_(free, free)] - across @ np.linalg.pinv(matrix[np.ix_(~free, ~free)], hermitian=True) @ across.T
     )
     curvature, directions = np.linalg.eigh((schur + schur.T) / 2)
-    along, rounding = directions.T @ r, 100 * len(matrix) * _EPS
-    curved = curvature > rounding
-    # For a root, whose gradient is that of the square over twice the objective, all is done for the square.
-    factor = 2 * objective if problem.is_root else 1.0
-    size = 2 * np.sqrt(max(at_zero + float((own * w) @ matrix @ (own * w)), 0.0))
-    if (factor * np.abs(along[~curved]) > rounding * size).any():
-        return -np.inf
-    decrease = float(np.sum((factor * along[curved]) ** 2 / (4 * curvature[curved])))
-    if not problem.is_root:
-        return objective + constant - decrease
-    square = objective**2 + factor * constant - decrease - 4 * _EPS * (at_zero + objective**2)
-    return float(np.sqrt(max(square, 0.0)))
+    return curvature, directions.T @ r
+
+
+def _singular(root: Array, r: Array, free: Mask) -> tuple[Array, Array]:
+    """Roots of the same eigenvalues, to full precision, from what is left of the root's columns beside the others."""
+    rest = root[:, free] - root[:, ~free] @ (np.linalg.pinv(root[:, ~free]) @ root[:, free])
+    _, singular, directions = np.linalg.svd(rest)
+    return np.pad(singular, (0, len(r) - len(singular))), directions @ r
 
 
 def implied_bounds(problem: Problem) -> tuple[Array, Array]:

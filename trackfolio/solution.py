@@ -18,7 +18,8 @@ class Certificate:
     ----------
     kind : {"bound", "residuals", "reported"}
         "bound": `lower_bound` is proven, any weights within the limits have at least this objective. "residuals":
-        a term offers no way to a proven bound; `lower_bound` is the dual objective, good up to the residuals.
+        a term offers no way to a proven bound; `lower_bound` is the dual objective, good up to the residuals, for
+        weights of about the size of those found.
         "reported": `lower_bound` is what a mixed-integer solver says; nothing of it was checked.
     objective : float
         Objective at the weights, on all rows, in declared units.

@@ -244,7 +244,7 @@ def _mean_risk(rng, d, parameters, benchmark, y, few):
         if rng.random() < 0.2:
             at = rms.value(d.inside)
             most = at * (1 + d.room())
-            limits = [*limits, facts.Limited("max_tracking_error", [rms], most, rms.scale(d.size))]
+            limits = [*limits, facts.Limited("max_tracking_error", [rms], most, rms.unit_of_limits(d.size))]
         if rng.random() < 0.1:
             penalty = float(10.0 ** rng.integers(-2, 4))
             losses.append((penalty, _MeanSquare(rms)))
@@ -286,5 +286,5 @@ class _MeanSquare:
         import cvxpy as cp
 
         risk, constraints = self.root.expression(u, size)
-        bound = cp.Variable(nonneg=True)
-        return size * cp.square(bound), [*constraints, bound >= risk]
+        bound, unit = cp.Variable(nonneg=True), self.root.scale(size) / size
+        return size * unit**2 * cp.square(bound), [*constraints, bound >= risk / unit]

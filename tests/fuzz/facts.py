@@ -118,8 +118,17 @@ class OfRisk:
 
     def scale(self, size):
         n = self.X.shape[1]
-        least = 0.0 if self.risk.degree is None else 1e-2 * (self.unit * size) ** self.risk.degree
-        return max(abs(self.value(np.full(n, size / n))), least) or 1.0
+        up_and_down = np.resize([-1.0, 1.0], len(self.X)) * max(self.unit * size, float(np.abs(self.y).max()))
+        least = (
+            (self.unit * size) ** self.risk.degree if self.risk.degree else self._weighted(self.risk.value, up_and_down)
+        )
+        return max(abs(self.value(np.full(n, size / n))), 1e-2 * abs(least)) or 1.0
+
+    def unit_of_limits(self, size):
+        """For squares, what a unit of weight may add: the mean risk of an asset alone, beside that of equal weights."""
+        if not hasattr(self.risk, "quadratic"):
+            return self.scale(size)
+        return max(self.scale(size), float(np.mean([self.value(w) for w in size * np.eye(self.X.shape[1])])))
 
     @property
     def unit(self):

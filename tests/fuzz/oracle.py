@@ -2,6 +2,7 @@
 
 import warnings
 from contextlib import redirect_stdout
+from dataclasses import replace
 from io import StringIO
 
 import cvxpy as cp
@@ -94,15 +95,39 @@ def is_unbounded(case, ratio=None):
     if None in values:
         return None
     first, second = np.diff(values)
-    return bool(second < 5 * first < 0)
+    return bool(second < 5 * first < 0) or _goes_far(case, parts, values[-1])
+
+
+def _goes_far(case, parts, near):
+    """Whether weights out of all boxes are clearly better than those in one.
+
+    They are found in coordinates in which all returns are of one size, however small those of some weights are.
+    """
+    X = case.risk.X
+    _, sizes, directions = np.linalg.svd(X, full_matrices=True)
+    sizes = np.pad(sizes, (0, X.shape[1] - len(sizes))) / (sizes.max() or 1.0)
+    u = directions.T / np.maximum(sizes, 1e-13) @ cp.Variable(X.shape[1])
+    total, constraints = facts.total_of(parts, u, case.size)
+    unit = _unit(case, parts)
+    value, _ = _solved(cp.Problem(cp.Minimize(total * (case.size / unit)), [*_limits(case, u, 0.0), *constraints]))
+    if value is None:
+        return False
+    w = case.size * u.value
+    return bool(case.violation(w) <= 1e-7 and sum(c * part.value(w) for c, part in parts) < near - 1e-3 * unit)
 
 
 def has_no_ratio(case):
     """Whether the least risk is 0, or no portfolio gains anything; None on the border."""
     scale = case.risk.scale(case.size)
-    if case.is_feasible and case.risk.value(case.inside) <= 1e-9 * scale:
+    # On the border of limits as within them: where these fail, there is no ratio either.
+    if case.violation(case.inside) <= 10 * BAND and case.risk.value(case.inside) <= 1e-9 * scale:
         return True
     risk, losses = _least(case, [(1.0, case.risk)]), _least(case, case.losses)
+    if losses is None:  # where linear limits alone leave no gain, there is none
+        losses = _least(
+            replace(case, limits=[fact for fact in case.limits if isinstance(fact, facts.Rows)]), case.losses
+        )
+        losses = losses if losses is not None and losses > 0 else None
     # Cones within SCIP are right to the root of its tolerance.
     if risk is not None and risk <= (1e-3 if case.discrete else 1e-6) * scale:
         return True

@@ -185,8 +185,9 @@ def _judged_error(case, error):
     if isinstance(error, InfeasibleError):
         return _judged_conflict(case, said)
     if isinstance(error, UnboundedError):
-        ratio = re.search(r"ratios above (\S+) are", said)
-        return _confirmed(oracle.is_unbounded(case, ratio and float(ratio[1])), "unbounded", said)
+        ratio = re.search(r"ratios above (\S+|any number) are", said)
+        at = ratio and (1.0 if ratio[1] == "any number" else float(ratio[1]))
+        return _confirmed(oracle.is_unbounded(case, at), "unbounded", said)
     if isinstance(error, ValueError) and case.may:
         return "bad input", said
     return BUG, said + "\n" + "".join(traceback.format_tb(error.__traceback__)[-3:])

@@ -141,6 +141,9 @@ def _beta_bounds(d):
         (d.expect if noise < 1e-16 else d.may).append("betas to a constant benchmark")
         return limits.BetaBounds(0.0, 1.0), [facts.Rows("betabounds", np.zeros(d.n), 0.0, 1.0)]
     betas = (s * b) @ (d.X - d.mean()) / variance
+    # What the benchmark explains of a constant column is rounding.
+    explained = np.abs(betas) * np.sqrt(variance / s.sum())
+    betas = np.where(explained <= 2e-14 * np.abs(d.X).max(axis=0), 0.0, betas)
     at, room = float(betas @ d.inside), d.room() * (np.abs(betas).max() or 1.0) * d.size
     return limits.BetaBounds(-np.inf, at + room), [facts.Rows("betabounds", betas, -np.inf, at + room)]
 
@@ -231,7 +234,7 @@ def _risk_limit(d):
         return RiskLimit(risk, 1.0, active=active), []
     at = of.value(d.inside)
     bound = max(at + d.room() * abs(at), risk.least_value)
-    return RiskLimit(risk, bound, active=active), [facts.Limited("risklimit", [of], bound, of.scale(d.size))]
+    return RiskLimit(risk, bound, active=active), [facts.Limited("risklimit", [of], bound, of.unit_of_limits(d.size))]
 
 
 def _group_cardinality(d):

@@ -149,7 +149,8 @@ class BetaBounds(Constraint):
     .. math:: lower \le \frac{cov(Xw, y)}{var(y)} = \sum_i w_i \beta_i \le upper
 
     An active manager who seeks an excess return at the least tracking error ends up with a portfolio of more risk
-    than the benchmark, with a beta above 1 as a rule [1]_; a band on beta mends that.
+    than the benchmark, with a beta above 1 as a rule [1]_; a band on beta mends that. Assets of which the benchmark
+    explains nothing but rounding, such as cash, have a beta of 0.
 
     Parameters
     ----------
