@@ -201,7 +201,7 @@ def _find(problem: Problem, solver: Solver | None) -> tuple[Solution, list[str]]
     return dataclasses.replace(best, seconds=time.perf_counter() - start), reasons
 
 
-def _minimum(problem: Problem, seconds: float) -> Solution | None:
+def _minimum(problem: Problem, seconds: float, tolerance: float = 1e-8) -> Solution | None:
     """Solution by the fastest solver, if it is proven; with limits on what is held, the best in so many seconds."""
     try:
         candidates = choose(problem)
@@ -210,6 +210,7 @@ def _minimum(problem: Problem, seconds: float) -> Solution | None:
     for solver in candidates:
         if hasattr(solver, "time_limit"):
             solver.time_limit = seconds
+        solver.tolerance = max(solver.tolerance, tolerance)
         try:
             found = _certified(problem, solver)
         except InfeasibleError:

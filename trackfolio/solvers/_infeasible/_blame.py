@@ -12,13 +12,14 @@ import scipy.sparse as sp
 
 from trackfolio._validation import Array
 from trackfolio.certificate import implied_bounds
-from trackfolio.solvers._infeasible._parts import Draft, Part
+from trackfolio.solvers._infeasible._draft import Draft, Part
 from trackfolio.solvers._infeasible._reach import Miss
 
 # Multipliers below this, relative to the largest, are noise of interior points.
 _NOISE = 1e-7
 # Limits are left out that together explain no more than this share of what is missed.
-_SPARE = 0.5
+_SPARE = 0.9
+_FAR = 1e3
 _OWN = ("budget", "min_weights", "max_weights")
 
 
@@ -43,16 +44,17 @@ class Blame:
             self.pushes[key, sign] = np.asarray(found.multipliers.get(key, 0.0))
         for key, duals in found.limit_duals.items():
             self.pushes[key, 1] = np.abs(np.asarray(duals))
+        self.largest = max((float(np.max(values, initial=0.0)) for values in self.pushes.values()), default=0.0)
 
     def suspects(self) -> tuple[list[Part], bool]:
         """Limits that keep the function out of reach, and whether it is proven that they do without the others."""
         kept = list(self.parts)
-        for part in sorted(self._others, key=lambda part: float(self._of(part).sum())):
+        # Budget and bounds stay rather than others: they are in most problems, and the simplest to see.
+        for part in sorted(self._others, key=lambda part: (part.key in _OWN, float(self._of(part).sum()))):
             fewer = [other for other in kept if other is not part]
             if self._explained(fewer) < _SPARE * self.miss.excess:
                 kept = fewer
-        largest = max((float(np.max(values, initial=0.0)) for values in self.pushes.values()), default=0.0)
-        loud = [p for p in kept if p.key == self.miss.key or self._of(p).max(initial=0.0) > _NOISE * largest]
+        loud = [part for part in kept if part.key == self.miss.key or self._is_loud(part)]
         return loud, len(loud) == len(kept)
 
     def may_help(self, part: Part) -> bool:
@@ -74,15 +76,22 @@ class Blame:
         values = np.atleast_1d(self.pushes.get((part.key, part.end), np.zeros(1)))
         return values if part.rows is None or len(values) == 1 else values[part.rows]
 
+    def _is_loud(self, part: Part) -> bool:
+        return bool(self._of(part).max(initial=0.0) > _NOISE * self.largest)
+
     def _explained(self, kept: list[Part]) -> float:
         """By how much the least value can fall, at most, without all parts but these."""
         base = self.draft.base
         own = Draft.of(base, dict.fromkeys((part for part in kept if part.key in _OWN), 0.0))
-        lower, upper = implied_bounds(own.problem())
+        bounds = implied_bounds(own.problem())
+        # Weights without bounds go no farther, as far as noise is concerned.
+        near = tuple(np.clip(bound, -_FAR * base.unit, _FAR * base.unit) for bound in bounds)
         total = 0.0
         for part in self._others:
             if part not in kept:
-                push, usable = np.broadcast_arrays(self._of(part), self._usable(part, lower, upper))
+                push = self._of(part)
+                within = bounds if self._is_loud(part) else near
+                push, usable = np.broadcast_arrays(push, self._usable(part, *within))
                 total += float(push[push > 0] @ usable[push > 0])
         return total
 

@@ -14,8 +14,8 @@ from trackfolio._validation import Array
 from trackfolio.certificate import implied_bounds
 from trackfolio.problem import Problem
 from trackfolio.solution import Solution
+from trackfolio.solvers._infeasible._draft import Draft
 from trackfolio.solvers._infeasible._linear import Gives, LinearLimits
-from trackfolio.solvers._infeasible._parts import Draft
 from trackfolio.solvers._unbounded import boxed, is_at_end
 
 # Up to so many numbers, matrices are dense.

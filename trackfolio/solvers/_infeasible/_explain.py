@@ -12,18 +12,23 @@ from trackfolio._validation import suggest
 from trackfolio.problem import Problem
 from trackfolio.solvers._infeasible._blame import Blame
 from trackfolio.solvers._infeasible._column import is_suited, least_give
+from trackfolio.solvers._infeasible._draft import FAR, Draft, Part
 from trackfolio.solvers._infeasible._integers import least_give_of_few
 from trackfolio.solvers._infeasible._linear import Give, Holder, LinearLimits
-from trackfolio.solvers._infeasible._parts import FAR, Draft, Part, parts_of
+from trackfolio.solvers._infeasible._parts import parts_of
 from trackfolio.solvers._infeasible._reach import Minimise, Miss, OutOfTimeError, Reach, Verdict
 from trackfolio.solvers.sparse._feasible import unsupported_limits
 
 # Seconds for an explanation. Only limits on what is held ever take so long.
 SECONDS = 20.0
+# For the least give of one limit by one mixed-integer program.
+_SECONDS_OF_ONE = 0.3
 # Between what is known to be too little and what is known to be enough there may be this share of the change; and a
 # change that is shown is verified to be needed but for this share.
 _NEAR, _LESS = 2e-3, 0.01
 _MOST_STEPS = 60
+# Gap to which the least give is solved: numbers are shown with few digits.
+_OF_COLUMN = 1e-6
 # Limits have so many digits at most; numbers with more are not worth a trial.
 _FEW_DIGITS = 5
 # Weights keep a limit that they break by no more, in units of the weights.
@@ -116,6 +121,10 @@ class Search:
         ranked = sorted(relaxations, key=lambda each: _rank(each, order))
         return Diagnosis(False, tuple(ranked), reason)
 
+    def _of_fewer(self, draft: Draft) -> Verdict:
+        """Whether some portfolio keeps limits of which none is tighter than it was."""
+        return self.reach.of(draft, is_linear_known=not self.verdict.is_linear)
+
     def _too_long(self, what: str) -> str:
         return f"{what} was not settled within {SECONDS:g} s"
 
@@ -128,7 +137,7 @@ class Search:
         change of it alone mends is part of every conflict and need not be tried.
         """
         suspects, is_proven = self._suspects()
-        if not is_proven and self.reach.of(self.only(suspects)).possible is not False:
+        if not is_proven and self._of_fewer(self.only(suspects)).possible is not False:
             suspects = list(self.parts)
         while rest := [part for part in suspects if part not in self.known]:
             part = rest[0]
@@ -136,10 +145,10 @@ class Search:
             miss = self.without[part].miss if part in self.without else None
             if miss is not None:  # the others clash without it, of which these do
                 some, is_proven = self._blame(miss, without=part).suspects()
-                suspects = some if is_proven else suspects
+                suspects = some if is_proven and all(each in suspects for each in some) else suspects
         for part in [part for part in suspects if not np.isfinite(self.known[part].high)]:
             rest = [other for other in suspects if other is not part]
-            if self.reach.of(self.only(rest)).possible is False:
+            if self._of_fewer(self.only(rest)).possible is False:
                 suspects = rest
         return suspects
 
@@ -198,9 +207,9 @@ class Search:
             return self._least_value(part)
         if self.verdict.miss is not None and not self._blame(self.verdict.miss).may_help(part):
             return _Bracket(0.0, np.inf, _NO_VALUE)
-        if self._has_integers(part):
-            return self._by_integers(part)
-        removed = self.without[part] = self.reach.of(self.with_gives({part: self._most(part)}))
+        if self._has_integers(part) and (found := self._by_integers(part)) is not None:
+            return found
+        removed = self.without[part] = self._of_fewer(self.with_gives({part: self._most(part)}))
         if not removed.possible:
             known = removed.possible is False
             return _Bracket(0.0, np.inf, _NO_VALUE if known else self._too_long("whether it is enough"))
@@ -221,7 +230,7 @@ class Search:
         miss = self.verdict.miss
         if miss is not None and miss.key == part.key == list(self.with_gives({}).convex)[-1]:
             found = miss.found
-        elif (possible := self.reach.of(others).possible) is not True:
+        elif (possible := self._of_fewer(others).possible) is not True:
             return _Bracket(0.0, np.inf, _NO_VALUE if possible is False else self._too_long("whether it is enough"))
         else:
             least, _ = self.reach.least(others, part.key, limit)
@@ -236,7 +245,9 @@ class Search:
         if not (self._is_linear(part) and part.is_affine and is_suited(draft)):
             return None
         relaxed, without = self.with_gives({part: 1.0}), self.with_gives({part: np.inf})
-        found = least_give(draft, relaxed, without, lambda problem: self.reach.minimise(problem, self.reach.left))
+        found = least_give(
+            draft, relaxed, without, lambda problem: self.reach.minimise(problem, self.reach.left, _OF_COLUMN)
+        )
         if found is None:
             return None
         bracket = _Bracket(*found)
@@ -246,7 +257,7 @@ class Search:
 
     def _has_integers(self, part: Part) -> bool:
         """Whether one mixed-integer linear program tells the least give."""
-        draft = self.with_gives({})
+        draft = self.with_gives({}).in_trades()
         if draft.others or not draft.is_discrete or unsupported_limits(draft.problem()):
             return False
         # Positions of several sizes do not give way in proportion.
@@ -254,15 +265,15 @@ class Search:
         is_even = part.key == "min_position" and least is not None and len(np.unique(least)) == 1
         return is_even or bool(part.step) or (self._is_linear(part) and part.is_affine)
 
-    def _by_integers(self, part: Part) -> _Bracket:
+    def _by_integers(self, part: Part) -> _Bracket | None:
+        """Least give by one program, unless it takes long: then many questions without an objective take less."""
         most, given = self._most(part), part.most if part.key == "min_position" else 1.0
-        problems = [self.with_gives({part: give}).problem() for give in (0.0, given, most)]
+        problems = [self.with_gives({part: give}).in_trades().problem() for give in (0.0, given, most)]
+        seconds = min(self.reach.left, _SECONDS_OF_ONE)
         try:
-            found = least_give_of_few(
-                *problems, given=given, most=most, is_whole=bool(part.step), seconds=self.reach.left
-            )
+            found = least_give_of_few(*problems, given=given, most=most, is_whole=bool(part.step), seconds=seconds)
         except TimeoutError:
-            return _Bracket(0.0, np.inf, self._too_long("by how much it would have to give way"))
+            return None
         return _Bracket(0.0, np.inf, _NO_VALUE) if found is None else _Bracket(*found)
 
     def _narrowed(self, part: Part, low: float) -> _Bracket:
@@ -324,7 +335,7 @@ class Search:
         return _Bracket(low, high)
 
     def _at(self, part: Part, give: float) -> Verdict:
-        return self.reach.of(self.with_gives({part: give}))
+        return self._of_fewer(self.with_gives({part: give}))
 
     # What is said of it.
 

@@ -34,8 +34,8 @@ def least_give_of_few(
     is_bound = not (np.array_equal(own.lower, far.lower) and np.array_equal(own.upper, far.upper))
     is_bound = is_bound or not _are_equal(own.min_position, far.min_position)
     within = None if is_bound else implied_bounds(far)
-    first, second = (Integers(problem, within=within) for problem in (own, relaxed))
-    last = Integers(far, within=within) if is_bound else second
+    first, second = (Integers(problem, within=within, unit=own.unit) for problem in (own, relaxed))
+    last = Integers(far, within=within, unit=own.unit) if is_bound else second
     blocks = [
         block for parts in zip(first.rows(), second.rows(), last.rows(), strict=True) for block in _blocks(*parts)
     ]
@@ -54,7 +54,7 @@ def least_give_of_few(
     )
     if result.status == 2:
         return None
-    if result.x is None or result.mip_dual_bound is None:
+    if result.status != 0:
         raise TimeoutError
     low, high = float(result.mip_dual_bound), float(result.x[-1])
     return (low - _TOLERANCE) / size, (round(high) if is_whole else high) / size

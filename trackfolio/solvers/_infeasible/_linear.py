@@ -8,7 +8,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from trackfolio._validation import Array
-from trackfolio.solvers._infeasible._parts import Draft
+from trackfolio.solvers._infeasible._draft import Draft
 
 # Multipliers below this are none.
 _NO_MULTIPLIER = 1e-9

@@ -1,7 +1,6 @@
-"""Limits of a problem one by one, each of which can be left out or give way by a number."""
+"""Limits of a problem one by one, as parts of a draft."""
 
-import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,8 +9,8 @@ import pandas as pd
 import scipy.sparse as sp
 from sklearn.base import clone
 
-from trackfolio._constraint import Constraint, GivenLimits, Rows, names_of_rows
-from trackfolio._functions import AbsoluteSum, Limit, Linear
+from trackfolio._constraint import Rows, names_of_rows
+from trackfolio._functions import Limit, Linear
 from trackfolio._holdings import HeldLimit
 from trackfolio._terms import offers
 from trackfolio._validation import Array
@@ -29,9 +28,7 @@ from trackfolio.constraints import (
 )
 from trackfolio.problem import Problem
 from trackfolio.risks._base import RiskLimit
-
-# Bounds, in units of the weights, where integers need some.
-FAR = 10.0
+from trackfolio.solvers._infeasible._draft import Draft, Part
 
 _FAMILY: dict[type, str] = {
     MaxTurnover: "trades",
@@ -46,132 +43,6 @@ _FAMILY: dict[type, str] = {
     RiskLimit: "risk",
     MaxActiveShare: "tracking",
 }
-
-
-@dataclasses.dataclass(eq=False)
-class Draft:
-    """A problem in the making: only those limits that were placed."""
-
-    base: Problem
-    lower: Array
-    upper: Array
-    budget: list[float]
-    rows: dict[str, tuple[Any, Array, Array]]
-    limits: dict[str, Limit]
-    others: list[tuple[str, Any]]
-    held: list[HeldLimit]
-    cardinality: list[int] | None = None
-    min_position: Array | None = None
-
-    @classmethod
-    def of(cls, base: Problem, gives: "Mapping[Part, float]") -> "Draft":
-        """The parts, each with what it gives; infinity leaves it out."""
-        n = base.n_assets
-        draft = cls(base, np.full(n, -np.inf), np.full(n, np.inf), [-np.inf, np.inf], {}, {}, [], [])
-        for part, give in gives.items():
-            if give < np.inf:
-                part.place(draft, give)
-        return draft
-
-    @property
-    def is_crossed(self) -> bool:
-        """Whether some limit from below is above that from above."""
-        pairs = [(self.lower, self.upper), self.budget, *((low, high) for _, low, high in self.rows.values())]
-        slack = 1e-12 * self.base.unit
-        return any(bool(np.any(np.asarray(low) > np.asarray(high) + slack)) for low, high in pairs)
-
-    @property
-    def is_discrete(self) -> bool:
-        """Whether some limit is on what is held or traded."""
-        some = self.cardinality is not None or self.min_position is not None or bool(self.held)
-        return some or any(term.is_discrete for _, term in self.others)
-
-    @property
-    def absolute(self) -> list[tuple[str, AbsoluteSum, float]]:
-        """Limits on one sum of absolute values, with their bounds."""
-        found = []
-        for key, limit in self.limits.items():
-            (c, f), *more = limit.summands
-            if isinstance(f, AbsoluteSum) and not more:
-                found.append((key, f, limit.bound / c))
-        return found
-
-    @property
-    def convex(self) -> dict[str, Limit]:
-        """All other limits on functions."""
-        linear = {key for key, _, _ in self.absolute}
-        return {key: limit for key, limit in self.limits.items() if key not in linear}
-
-    def problem(self, *, without: str = "") -> Problem:
-        """The draft as a problem, without one of its limits."""
-        constraints: list[tuple[str, Any]] = [(name, _GivenRows(Rows(*rows))) for name, rows in self._finite_rows()]
-        constraints += [(key, GivenLimits([limit])) for key, limit in self.limits.items() if key != without]
-        constraints += [*self.others, *((f"held-{k}", _GivenHoldings(h)) for k, h in enumerate(self.held))]
-        few, lower, upper = self.cardinality, self.lower, self.upper
-        if self.is_discrete:  # integers need bounds
-            far = FAR * self.base.unit
-            positive = any(isinstance(term, ConditionalBudget) for _, term in self.others)
-            lower, upper = np.maximum(lower, 0.0 if positive else -far), np.minimum(upper, far)
-        return dataclasses.replace(
-            self.base,
-            lower=lower,
-            upper=np.maximum(upper, lower),  # they cross by rounding at most
-            budget=(self.budget[0], max(self.budget)),
-            constraints=constraints,
-            cardinality=None if few is None else (few[0], few[1]),
-            min_position=self.min_position,
-        )
-
-    def _finite_rows(self) -> list[tuple[str, tuple[Any, Array, Array]]]:
-        """Blocks of rows with at least one limit."""
-        return [
-            (name, (A, lower, np.maximum(upper, lower)))
-            for name, (A, lower, upper) in self.rows.items()
-            if (np.isfinite(lower) | np.isfinite(upper)).any()
-        ]
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Part:
-    """One number of a limit, or several that give way alike.
-
-    `place(draft, give)` writes it into a draft, relaxed by that much. `sign` is the direction in which it gives way;
-    `step` is 1 for whole numbers; `most` is a give beyond which nothing changes. `key`, `end` and `rows` are the place
-    of its limit in a draft: its name, from below (-1) or from above (1), and the rows. `is_affine`: the draft's numbers
-    move in proportion to the give.
-    """
-
-    name: str
-    family: str
-    sign: int
-    place: Callable[[Draft, float], None]
-    side: str = ""
-    label: str | None = None
-    limit: float | None = None
-    step: int = 0
-    most: float = np.inf
-    key: str = ""
-    end: int = 0
-    rows: npt.NDArray[np.intp] | None = None
-    is_affine: bool = True
-    #: Whether it is an equation of one number, which moves as a whole.
-    moves: bool = False
-
-
-class _GivenRows(Constraint):
-    def __init__(self, given: Rows) -> None:
-        self.given = given
-
-    def rows(self, problem: Any) -> Rows:
-        return self.given
-
-
-class _GivenHoldings(Constraint):
-    def __init__(self, given: HeldLimit) -> None:
-        self.given = given
-
-    def holdings(self, problem: Any) -> list[HeldLimit]:
-        return [self.given]
 
 
 def parts_of(problem: Problem) -> list[Part]:
@@ -256,7 +127,7 @@ def _of_term(problem: Problem, name: str, term: Any) -> list[Part]:
         family = "tracking" if family == "risk" and term.active else family
         return _of_limits(name, term, given, family or "risk")
     if isinstance(term, MaxTrades | ConditionalBudget):
-        return [_of_number(name, term, family)]
+        return [_of_number(problem, name, term, family)]
     return [_of_other(name, term)]
 
 
@@ -364,14 +235,15 @@ def _of_group_numbers(problem: Problem, name: str, term: GroupCardinality) -> li
     return parts
 
 
-def _of_number(name: str, term: Any, family: str) -> Part:
+def _of_number(problem: Problem, name: str, term: Any, family: str) -> Part:
     """A constraint with integer variables and one limit."""
 
     def place(draft: Draft, give: float) -> None:
         draft.others.append((name, clone(term).set_params(limit=term.limit + give)))
 
     step = int(isinstance(term, MaxTrades))
-    return Part(name, family, 1, place, limit=float(term.limit), step=step, key=name, is_affine=False)
+    most = problem.n_assets - float(term.limit) if step else np.inf
+    return Part(name, family, 1, place, limit=float(term.limit), step=step, most=most, key=name, is_affine=False)
 
 
 def _of_other(name: str, term: Any) -> Part:

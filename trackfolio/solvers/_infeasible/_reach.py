@@ -2,9 +2,8 @@
 
 import time
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from trackfolio._cone_form import cone_form
 from trackfolio._functions import Limit, Summand
@@ -12,13 +11,18 @@ from trackfolio._validation import Array
 from trackfolio.certificate import implied_bounds
 from trackfolio.problem import Problem
 from trackfolio.solution import Solution
+from trackfolio.solvers._infeasible._draft import Draft
 from trackfolio.solvers._infeasible._linear import LinearLimits
-from trackfolio.solvers._infeasible._parts import Draft
 from trackfolio.solvers._unbounded import boxed, is_at_end
 from trackfolio.solvers.sparse._feasible import feasible_weights, unsupported_limits
 
-#: Solution of a problem found in so many seconds, with its proof, or None where there is none.
-Minimise = Callable[[Problem, float], Solution | None]
+
+class Minimise(Protocol):
+    """Solution of a problem found in so many seconds, proven to a tolerance, or None where there is none."""
+
+    def __call__(self, problem: Problem, seconds: float, tolerance: float = 1e-8) -> Solution | None:
+        """Solve."""
+
 
 # Least values above a limit by no more than this, in its own scale, do not contradict it.
 _TOLERANCE = 1e-9
@@ -68,15 +72,14 @@ class Reach:
         """Seconds left."""
         return self.deadline - time.perf_counter()
 
-    def of(self, draft: Draft) -> Verdict:
-        """Whether some portfolio keeps all limits of a draft."""
+    def of(self, draft: Draft, *, is_linear_known: bool = False) -> Verdict:
+        """Whether some portfolio keeps all limits of a draft; linear ones alone may be known to be kept by some."""
         if self.left <= 0:
             raise OutOfTimeError
-        linear = LinearLimits(draft)
-        if not linear.is_possible():
+        if not is_linear_known and not LinearLimits(draft).is_possible():
             return Verdict(False, is_linear=True)
         if draft.is_discrete:
-            return self._of_few(draft)
+            return self._of_few(draft, is_linear_known)
         if draft.others:
             return Verdict(_cone_feasible(draft.problem()))
         return self._of_functions(draft) if draft.convex else Verdict(True)
@@ -110,11 +113,11 @@ class Reach:
             self.near[key] = found
         return found, part
 
-    def _of_few(self, draft: Draft) -> Verdict:
-        problem = draft.problem()
+    def _of_few(self, draft: Draft, is_linear_known: bool) -> Verdict:
+        problem = draft.in_trades().problem()
         relaxed = replace(draft, held=[], cardinality=None, min_position=None)
         relaxed.others = [pair for pair in draft.others if not pair[1].is_discrete]
-        verdict = self.of(relaxed)
+        verdict = self.of(relaxed, is_linear_known=is_linear_known)
         if verdict.possible is False:
             return verdict
         if problem.holdings is not None and not unsupported_limits(problem):

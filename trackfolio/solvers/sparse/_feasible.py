@@ -50,10 +50,17 @@ class Integers:
     what its limits imply, or given ones that are wider.
     """
 
-    def __init__(self, problem: Problem, near: Array | None = None, within: tuple[Array, Array] | None = None) -> None:
+    def __init__(
+        self,
+        problem: Problem,
+        near: Array | None = None,
+        within: tuple[Array, Array] | None = None,
+        unit: float | None = None,
+    ) -> None:
         holdings = problem.holdings
         assert holdings is not None, "only asked of problems with limits on what is held"
-        unit, n = problem.unit, problem.n_assets
+        unit, n = unit or problem.unit, problem.n_assets
+        self.unit = unit
         self.problem, self.near = problem, None if near is None else near / unit
         lower, upper = (bound / unit for bound in within or implied_bounds(problem))
         least = holdings.least / unit
@@ -82,7 +89,7 @@ class Integers:
     def rows(self) -> Iterator[Rows]:
         """All linear limits."""
         holdings, eye = self.holdings, sp.eye_array(self.problem.n_assets)
-        unit = self.problem.unit
+        unit = self.unit
         A, low, high = self.problem.linear
         yield Rows(self._block(w=A), low / unit, high / unit)
         # A weight is within the bounds of its side if it is held, else 0.
