@@ -267,7 +267,10 @@ class Search:
 
     def _by_integers(self, part: Part) -> _Bracket | None:
         """Least give by one program, unless it takes long: then many questions without an objective take less."""
-        most, given = self._most(part), part.most if part.key == "min_position" else 1.0
+        most = self._most(part)
+        # Bounds of another size would be cut off.
+        sizes = {"min_position": part.most, "min_weights": self.problem.unit, "max_weights": self.problem.unit}
+        given = sizes.get(part.key, 1.0)
         problems = [self.with_gives({part: give}).in_trades().problem() for give in (0.0, given, most)]
         seconds = min(self.reach.left, _SECONDS_OF_ONE)
         try:
