@@ -7,9 +7,10 @@ import cvxpy as cp
 import numpy as np
 import pytest
 from scipy.optimize import linprog
+from scipy.sparse import csr_array
 
 from trackfolio import MeanRisk, MinTrackingError
-from trackfolio.constraints import Exposure, GroupBounds, MaxLeverage, MaxTrades, MaxTurnover
+from trackfolio.constraints import Exposure, GroupBounds, LinearConstraint, MaxLeverage, MaxTrades, MaxTurnover
 from trackfolio.diagnosis import diagnose
 from trackfolio.exceptions import SolverFailure
 from trackfolio.risks import CVaR, StandardDeviation
@@ -237,3 +238,18 @@ def test_iterations_end_early_where_limits_clash(limit):
         with pytest.raises(SolverFailure) as caught:
             attempt()
         assert int(re.search(r"after (\d+) iterations", str(caught.value))[1]) < 25
+
+
+def test_sparse_rows_are_explained_as_dense_ones():
+    X, y = market(3)
+    A = np.array([[1.0, 0, 0, 1, 0, 0], [0, 1, 1, 0, 0, 0]])
+    found = [
+        diagnose(
+            MeanRisk(CVaR(), min_weights=-1.0, max_tracking_error=0.004, constraints=[LinearConstraint(rows, 0.4)]),
+            X,
+            y,
+        )
+        for rows in (A, csr_array(A))
+    ]
+    assert found[0].names == ["linearconstraint", "max_tracking_error"]
+    assert str(found[0]) == str(found[1])

@@ -4,7 +4,7 @@ The least value v of a function is convex in what the other limits give, and mul
 gives t, v(t) >= v(0) - λ't. What no weights can use of a give counts for nothing.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,8 @@ _SPARE = 0.9
 _FAR = 1e3
 _OWN = ("budget", "min_weights", "max_weights")
 
+_Box = tuple[Array, Array]
+
 
 @dataclass
 class Blame:
@@ -30,6 +32,7 @@ class Blame:
     miss: Miss
     parts: list[Part]
     draft: Draft
+    known: dict[tuple[tuple[str, int], ...], tuple[_Box, _Box]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Read the multipliers, in declared units, by key and side."""
@@ -81,11 +84,7 @@ class Blame:
 
     def _explained(self, kept: list[Part]) -> float:
         """By how much the least value can fall, at most, without all parts but these."""
-        base = self.draft.base
-        own = Draft.of(base, dict.fromkeys((part for part in kept if part.key in _OWN), 0.0))
-        bounds = implied_bounds(own.problem())
-        # Weights without bounds go no farther, as far as noise is concerned.
-        near = tuple(np.clip(bound, -_FAR * base.unit, _FAR * base.unit) for bound in bounds)
+        bounds, near = self._boxes([part for part in kept if part.key in _OWN])
         total = 0.0
         for part in self._others:
             if part not in kept:
@@ -94,6 +93,16 @@ class Blame:
                 push, usable = np.broadcast_arrays(push, self._usable(part, *within))
                 total += float(push[push > 0] @ usable[push > 0])
         return total
+
+    def _boxes(self, own: list[Part]) -> tuple[_Box, _Box]:
+        """Bounds that budget and bounds imply, and the same for noise: it takes weights without bounds no farther."""
+        key = tuple((part.key, part.end) for part in own)
+        if key not in self.known:
+            base = self.draft.base
+            lower, upper = implied_bounds(Draft.of(base, dict.fromkeys(own, 0.0)).problem())
+            near = (np.maximum(lower, -_FAR * base.unit), np.minimum(upper, _FAR * base.unit))
+            self.known[key] = (lower, upper), near
+        return self.known[key]
 
     def _usable(self, part: Part, lower: Array, upper: Array) -> Array | float:
         """What weights within bounds can use of what a part gives, row by row."""

@@ -18,8 +18,6 @@ from trackfolio.solvers._infeasible._draft import Draft
 from trackfolio.solvers._infeasible._linear import Gives, LinearLimits
 from trackfolio.solvers._unbounded import boxed, is_at_end
 
-# Up to so many numbers, matrices are dense.
-_SMALL = 40_000
 # A give of as many units of the weights is none.
 _FAR = 1e3
 
@@ -74,19 +72,20 @@ def _with_column(own: LinearLimits, relaxed: Draft, gives: Gives, within: Proble
 def _rows(own: LinearLimits, gives: Gives, relaxed: Draft) -> Rows:
     """Linear limits, and bounds that give way, with a last column."""
     draft, unit, n = own.draft, own.unit, own.draft.base.n_assets
-    A, eye = sp.csr_array(own.A), sp.eye_array(n, format="csr")
+    is_sparse = sp.issparse(own.A)
+    eye = sp.eye_array(n, format="csr") if is_sparse else np.eye(n)
     low, high = np.where(gives.low > 0, -np.inf, own.low), np.where(gives.high > 0, np.inf, own.high)
     kept = np.isfinite(low) | np.isfinite(high)
-    blocks = [(A[kept], np.zeros(kept.sum()), unit * low[kept], unit * high[kept])]
+    blocks = [(own.A[kept], np.zeros(kept.sum()), unit * low[kept], unit * high[kept])]
     for sign, give, end in ((-1, gives.low, own.low), (1, gives.high, own.high)):
         where = give > 0
-        blocks.append(_one_sided(sign, A[where], give[where], unit * end[where]))
+        blocks.append(_one_sided(sign, own.A[where], give[where], unit * end[where]))
     for sign, old, new in ((-1, draft.lower, relaxed.lower), (1, draft.upper, relaxed.upper)):
         where = np.isfinite(old) & (old != new)
         blocks.append(_one_sided(sign, eye[where], np.ones(where.sum()), old[where]))
-    wide = sp.vstack([sp.hstack([block, sp.csr_array(give[:, None])]) for block, give, _, _ in blocks], format="csr")
-    ends = [np.concatenate([block[k] for block in blocks]) for k in (2, 3)]
-    return Rows(wide.toarray() if wide.shape[0] * n < _SMALL else wide, *ends)
+    hstack, vstack = (sp.hstack, sp.vstack) if is_sparse else (np.hstack, np.vstack)
+    wide = vstack([hstack([block, give[:, None]]) for block, give, _, _ in blocks])
+    return Rows(wide, *(np.concatenate([block[k] for block in blocks]) for k in (2, 3)))
 
 
 def _one_sided(sign: int, A: Any, give: Array, end: Array) -> tuple[Any, Array, Array, Array]:
