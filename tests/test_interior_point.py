@@ -333,3 +333,16 @@ def test_points_that_are_not_numbers_are_seen():
     assert np.isnan(Residuals.at(program, Iterate.of(program, point)).dual)
     with pytest.raises(SolverFailure, match="no step from the first point is finite"):
         solve_program(program, 1e-12, 100, point)
+
+
+def test_a_benchmark_with_larger_returns_than_the_assets():
+    """The active position then has another unit than the portfolio, for the same returns of the assets."""
+    X, y = simulate(5, 40)
+    y = 3 * y
+    limit = RiskLimit(CVaR(0.9), 1.05 * CVaR(0.9).value(X.mean(axis=1) - y), active=True)
+    for risk in (SemiVariance(), CVaR(0.9), MeanAbsoluteDeviation()):
+        model = MeanRisk(risk, max_weights=0.6, constraints=[limit])
+        ours, theirs = (model.set_params(solver=solver).fit(X, y).solution_ for solver in (InteriorPoint(), Conic()))
+        assert ours.status == "optimal"
+        assert ours.primal_violation <= 1e-9
+        assert_allclose(ours.objective, theirs.objective, rtol=1e-6)

@@ -36,6 +36,7 @@ def problems(draw, risk):
     seed = draw(st.integers(0, 2**20))
     n, periods = draw(st.integers(3, 8)), draw(st.sampled_from([12, 40, 70]))
     X, y = simulate(n, periods, seed)
+    y = draw(st.sampled_from([1.0, 3.0])) * y  # the larger returns, of assets or benchmark, are the unit
     equal, held = np.full(n, 1 / n), np.random.default_rng(seed).dirichlet(np.ones(n))
     slack, distance = draw(st.sampled_from([1.3, 1.01, 1.0])), 0.5 * float(np.abs(equal - held).sum())
 

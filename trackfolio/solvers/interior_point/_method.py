@@ -21,8 +21,8 @@ _ROUGH = 1e-3
 _LONG, _CORRECTIONS, _FURTHER = 0.7, 3, 0.3
 # So many steps in which what is missed does not halve, far from a solution and near one, are all that rounding allows.
 _PATIENCE, _PATIENCE_NEAR, _NEAR = 60, 3, 1e-9
-# Prices of this size, while what the variables must satisfy stays missed by so much: contradictory limits.
-_ENDLESS, _FAR_OFF = 1e6, 1e-2
+# Prices of this size, while no point has ever missed by less: limits that contradict one another.
+_ENDLESS, _FAR_OFF = 1e6, 1e-3
 
 
 class Outcome(NamedTuple):
@@ -52,7 +52,7 @@ def solve_program(program: Program, tolerance: float, max_iter: int, start: Poin
             best, least = point, miss
         if miss <= tolerance or since > (_PATIENCE_NEAR if least < _NEAR else _PATIENCE) or steps == max_iter:
             break
-        if since >= _PATIENCE_NEAR and missing.primal > _FAR_OFF and _has_endless_prices(point):
+        if since >= _PATIENCE_NEAR and least > _FAR_OFF and _has_endless_prices(point):
             break
         try:
             point = _advance(program, point, missing, 0.01 * tolerance)

@@ -72,7 +72,7 @@ class Translation:
         self._pieces: list[Pieces] = []
         self._cones: list[Cone] = []
         self._groups: list[int] = []
-        self._returns: dict[int, Rows] = {}
+        self._returns: dict[tuple[int, float], Rows] = {}
         # How to read pulls and multipliers of limits: by name, in order.
         self._pulls: dict[str, list[Pull]] = {}
         self._limit_duals: dict[str, list[Callable[[Point], float]]] = {}
@@ -298,7 +298,8 @@ class Translation:
         factor = self.size / self._unit(position)
         if not keep.all():
             return Rows(position.rows[keep], factor)
-        return self._returns.setdefault(id(position.rows), Rows(position.rows, factor))
+        # A benchmark with larger returns than the assets gives the same assets another unit.
+        return self._returns.setdefault((id(position.rows), factor), Rows(position.rows, factor))
 
     def _scalar(self) -> int:
         self._n_scalars += 1
