@@ -19,7 +19,7 @@ def variants(prices):
         "told": (prices.to_csv(date_format="%d %b %y"), ["--date-format", "%d %b %y"]),
         "zones": (prices.to_csv(date_format="%Y-%m-%d 00:00:00-05:00"), []),
         "last first": ("\ufeff" + swapped.to_csv(), []),
-        "crlf": ("\n" + prices.to_csv(lineterminator=",\r\n"), []),
+        "crlf": ("\n" + prices.to_csv().replace("\n", ",\r\n"), []),
     }
 
 
