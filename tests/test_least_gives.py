@@ -15,7 +15,7 @@ from trackfolio.diagnosis import diagnose
 from trackfolio.exceptions import SolverFailure
 from trackfolio.risks import CVaR, StandardDeviation
 from trackfolio.solvers import InteriorPoint
-from trackfolio.solvers._infeasible import _explain
+from trackfolio.solvers._infeasible import _gives
 
 from .conftest import simulate
 
@@ -67,7 +67,7 @@ def market(seed):
     ("name", "kind"), [*((name, "tracking") for name in LIMITS), *((name, "tail") for name in [*LIMITS][:-1])]
 )
 def test_under_a_risk_the_least_give_is_that_of_a_textbook_program(name, kind, monkeypatch):
-    monkeypatch.setattr(_explain.Search, "_narrowed", lambda *_: pytest.fail("it was searched for by trials"))
+    monkeypatch.setattr(_gives.LeastGives, "_narrowed", lambda *_: pytest.fail("it was searched for by trials"))
     X, y = market(3)
     parameters, limits = LIMITS[name]
     w, t = cp.Variable(N), cp.Variable(nonneg=True)
@@ -218,7 +218,7 @@ def test_where_one_program_takes_long_questions_find_the_same(monkeypatch):
     def late(*_, **__):
         raise TimeoutError
 
-    monkeypatch.setattr(_explain, "least_give_of_few", late)
+    monkeypatch.setattr(_gives, "least_give_of_few", late)
     second = diagnose(model, X, y)
     for one, other in zip(first.conflict, second.conflict, strict=True):
         assert one.what == other.what

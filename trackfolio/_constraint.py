@@ -93,7 +93,7 @@ class GivenLimits(Constraint):
         return self.given
 
 
-def checked_rows(rows: Any, name: str, n_assets: int) -> Rows:
+def shaped_rows(rows: Any, name: str, n_assets: int) -> Rows:
     """Rows as arrays of matching shapes, or an error that names the constraint."""
     A, lower, upper = rows
     try:
@@ -115,7 +115,12 @@ def checked_rows(rows: Any, name: str, n_assets: int) -> Rows:
         if np.isnan(limit).any() or (limit == (np.inf if side == "lower" else -np.inf)).any():
             raise ValueError(f"{name}: {side} is NaN or an infinity that nothing can reach: {limit}.")
         sides.append(np.broadcast_to(limit, (A.shape[0],)).copy())
-    lower, upper = sides
+    return Rows(A, *sides)
+
+
+def checked_rows(rows: Any, name: str, n_assets: int) -> Rows:
+    """Rows whose limits can be kept one by one, and that have some."""
+    A, lower, upper = shaped_rows(rows, name, n_assets)
     if (lower > upper).any():
         k = int(np.flatnonzero(lower > upper)[0])
         raise InfeasibleError(f"{name}: lower limit {lower[k]:.10g} is above upper limit {upper[k]:.10g} (row {k}).")

@@ -177,7 +177,7 @@ def _find(problem: Problem, solver: Solver | None) -> tuple[Solution, list[str]]
         except InfeasibleError:
             if problem.is_discrete:
                 raise InfeasibleError from None
-            _refuse_contradiction(problem)
+            _refuse_contradiction(problem, is_reported=True)
             reasons.append(f"{type(candidate).__name__}: reported conflicting limits where there are none")
             continue
         except UnsupportedProblemError as error:
@@ -230,9 +230,17 @@ class _ConflictError(InfeasibleError):
         self.search = search
 
 
-def _refuse_contradiction(problem: Problem) -> None:
-    """Raise where limits are shown to clash, those on what is held left out."""
-    search = contradiction(problem.relaxed(), _minimum)
+def _refuse_contradiction(problem: Problem, *, is_reported: bool) -> None:
+    """Raise where limits are shown to clash, those on what is held left out.
+
+    Where that cannot be asked, as of a constraint of one's own that fails, a solver that reported it is believed.
+    """
+    try:
+        search = contradiction(problem.relaxed(), _minimum)
+    except Exception:
+        if is_reported:
+            raise InfeasibleError from None
+        return
     if search is not None:
         raise _ConflictError(None if problem.is_discrete else search)
 
@@ -249,7 +257,7 @@ def _certified(problem: Problem, solver: Solver, *, may_refuse: bool = False) ->
             found = _proven(problem, attempt(), solver.tolerance)
         except SolverFailure as error:
             if may_refuse and failure is None:
-                _refuse_contradiction(problem)
+                _refuse_contradiction(problem, is_reported=False)
             failure = failure or error
             continue
         best = _better(found, best)

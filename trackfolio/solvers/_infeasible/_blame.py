@@ -10,16 +10,16 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from trackfolio._functions import AbsoluteSum
 from trackfolio._validation import Array
 from trackfolio.certificate import implied_bounds
-from trackfolio.solvers._infeasible._draft import Draft, Part
+from trackfolio.solvers._infeasible._draft import ENDLESS, Draft, Part
 from trackfolio.solvers._infeasible._reach import Miss
 
 # Multipliers below this, relative to the largest, are noise of interior points.
 _NOISE = 1e-7
 # Limits are left out that together explain no more than this share of what is missed.
 _SPARE = 0.9
-_FAR = 1e3
 _OWN = ("budget", "min_weights", "max_weights")
 
 _Box = tuple[Array, Array]
@@ -44,10 +44,12 @@ class Blame:
                 self.pushes[key, -1] = np.maximum(signed[rows], 0)
                 self.pushes[key, 1] = np.maximum(-signed[rows], 0)
         for key, sign in (("min_weights", -1), ("max_weights", 1)):
-            self.pushes[key, sign] = np.asarray(found.multipliers.get(key, 0.0))
+            # Where the bounds have no multipliers, as with risks of one's own, what they do is not known.
+            self.pushes[key, sign] = np.asarray(found.multipliers.get(key, np.inf))
         for key, duals in found.limit_duals.items():
             self.pushes[key, 1] = np.abs(np.asarray(duals))
-        self.largest = max((float(np.max(values, initial=0.0)) for values in self.pushes.values()), default=0.0)
+        known = [values[np.isfinite(values)] for values in map(np.atleast_1d, self.pushes.values())]
+        self.largest = max((float(np.max(values, initial=0.0)) for values in known), default=0.0)
 
     def suspects(self) -> tuple[list[Part], bool]:
         """Limits that keep the function out of reach, and whether it is proven that they do without the others."""
@@ -91,7 +93,8 @@ class Blame:
                 push = self._of(part)
                 within = bounds if self._is_loud(part) else near
                 push, usable = np.broadcast_arrays(push, self._usable(part, *within))
-                total += float(push[push > 0] @ usable[push > 0])
+                both = (push > 0) & (usable > 0)
+                total += float(push[both] @ usable[both])
         return total
 
     def _boxes(self, own: list[Part]) -> tuple[_Box, _Box]:
@@ -100,7 +103,7 @@ class Blame:
         if key not in self.known:
             base = self.draft.base
             lower, upper = implied_bounds(Draft.of(base, dict.fromkeys(own, 0.0)).problem())
-            near = (np.maximum(lower, -_FAR * base.unit), np.minimum(upper, _FAR * base.unit))
+            near = (np.maximum(lower, -ENDLESS * base.unit), np.minimum(upper, ENDLESS * base.unit))
             self.known[key] = (lower, upper), near
         return self.known[key]
 
@@ -108,11 +111,12 @@ class Blame:
         """What weights within bounds can use of what a part gives, row by row."""
         draft, key = self.draft, part.key
         if key in ("min_weights", "max_weights"):
-            return np.maximum(upper - draft.upper if part.end > 0 else draft.lower - lower, 0.0)
-        sums = {name: (f, bound) for name, f, bound in draft.absolute}
-        if key in sums:
-            f, bound = sums[key]
-            return max(float(np.maximum(f.each(lower), f.each(upper)).sum()) - bound, 0.0)
+            ends = (upper, draft.upper) if part.end > 0 else (draft.lower, lower)
+            return np.maximum(np.subtract(*ends, out=np.zeros_like(lower), where=np.isfinite(ends[part.end > 0])), 0.0)
+        if key in (name for name, _, _ in draft.absolute):
+            (c, f), bound = draft.limits[key].summands[0], draft.limits[key].bound
+            assert isinstance(f, AbsoluteSum)
+            return max(c * float(np.maximum(f.each(lower), f.each(upper)).sum()) - bound, 0.0)
         if not part.is_affine or not (key == "budget" or key in draft.rows):
             return np.inf
         n = draft.base.n_assets

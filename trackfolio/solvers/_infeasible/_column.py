@@ -14,12 +14,9 @@ from trackfolio._validation import Array
 from trackfolio.certificate import implied_bounds
 from trackfolio.problem import Problem
 from trackfolio.solution import Solution
-from trackfolio.solvers._infeasible._draft import Draft
+from trackfolio.solvers._infeasible._draft import ENDLESS, Draft, key_of
 from trackfolio.solvers._infeasible._linear import Gives, LinearLimits
 from trackfolio.solvers._unbounded import boxed, is_at_end
-
-# A give of as many units of the weights is none.
-_FAR = 1e3
 
 
 def is_suited(draft: Draft) -> bool:
@@ -31,8 +28,8 @@ def is_suited(draft: Draft) -> bool:
 
 def least_give(
     draft: Draft, relaxed: Draft, without: Draft, solve: Callable[[Problem], Solution | None]
-) -> tuple[float, float] | None:
-    """A bound of the least give of one limit from below, and a give that is enough; None where there is no answer.
+) -> tuple[float, float, Array] | None:
+    """A bound of the least give of one limit from below, a give that is enough, and its weights; None for no answer.
 
     `relaxed` is the draft with 1 given, from which follows what each row, bound or sum gets of it; `without` is the
     draft without that limit.
@@ -40,9 +37,9 @@ def least_give(
     own = LinearLimits(draft)
     gives, free = Gives.between(own, LinearLimits(relaxed)), without.problem()
     found = solve(_with_column(own, relaxed, gives, boxed(free)))
-    if found is None or is_at_end(free, found.weights[:-1]) or found.weights[-1] > 0.5 * _FAR * own.unit:
+    if found is None or is_at_end(free, found.weights[:-1]) or found.weights[-1] > 0.5 * ENDLESS * own.unit:
         return None
-    return found.lower_bound / gives.size, found.objective / gives.size
+    return found.lower_bound / gives.size, found.objective / gives.size, found.weights[:-1]
 
 
 def _with_column(own: LinearLimits, relaxed: Draft, gives: Gives, within: Problem) -> Problem:
@@ -54,13 +51,13 @@ def _with_column(own: LinearLimits, relaxed: Draft, gives: Gives, within: Proble
     return replace(
         within,
         names=[*within.names, "give"],
-        objective=[Summand("give", 1.0, Linear(np.append(np.zeros(n), 1.0)))],
+        objective=[Summand(key_of("give"), 1.0, Linear(np.append(np.zeros(n), 1.0)))],
         portfolio=grown.position(within.portfolio),
         active=None,
         lower=np.append(lower, 0.0),
-        upper=np.append(upper, _FAR * own.unit),
+        upper=np.append(upper, ENDLESS * own.unit),
         budget=(-np.inf, np.inf),  # a row like the others: it does not count the give
-        constraints=[("rows", GivenLimits(_rows(own, gives, relaxed))), *limits],
+        constraints=[(key_of("rows"), GivenLimits(_rows(own, gives, relaxed))), *limits],
         benchmark_weights=None,
         previous_weights=None,
         given_returns=None,
@@ -122,8 +119,8 @@ class _Grown:
     def limit(self, limit: Limit, give: float) -> Limit:
         """A limit that gets so much of the give."""
         summands: list[tuple[float, Any]] = [(c, self._function(f)) for c, f in limit.summands]
-        if give > 0:
-            summands.append((1.0, Linear(np.append(np.zeros(self.n_assets), -give))))
+        if give > 0:  # of a sum alone, in its own units
+            summands.append((limit.summands[0][0], Linear(np.append(np.zeros(self.n_assets), -give))))
         return Limit(summands, limit.bound)
 
     def _function(self, f: Any) -> Any:

@@ -15,8 +15,15 @@ from trackfolio._validation import Array
 from trackfolio.constraints import ConditionalBudget, MaxTrades
 from trackfolio.problem import Problem
 
-# Bounds, in units of the weights, where integers need some.
+# Bounds, in units of the weights, where integers need some and there are none.
 FAR = 10.0
+# In proofs, weights without bounds go no farther, in units of the weights.
+ENDLESS = 1e3
+
+
+def key_of(*parts: object) -> str:
+    """A key that no limit of a user has: names hold no double underscore."""
+    return "__".join(["", *map(str, parts)])
 
 
 @dataclasses.dataclass(eq=False)
@@ -73,16 +80,19 @@ class Draft:
         linear = {key for key, _, _ in self.absolute}
         return {key: limit for key, limit in self.limits.items() if key not in linear}
 
-    def problem(self, *, without: str = "") -> Problem:
-        """The draft as a problem, without one of its limits."""
+    def problem(self) -> Problem:
+        """The draft as a problem."""
         constraints: list[tuple[str, Any]] = [(name, GivenLimits(Rows(*rows))) for name, rows in self._finite_rows()]
-        constraints += [(key, GivenLimits([limit])) for key, limit in self.limits.items() if key != without]
-        constraints += [*self.others, *((f"held-{k}", _GivenHoldings(h)) for k, h in enumerate(self.held))]
+        constraints += [(key, GivenLimits([limit])) for key, limit in self.limits.items()]
+        constraints += [*self.others, *((key_of("held", k), _GivenHoldings(h)) for k, h in enumerate(self.held))]
         few, lower, upper = self.cardinality, self.lower, self.upper
         if self.is_discrete:  # integers need bounds
             far = FAR * self.base.unit
+            # A conditional budget is only defined for weights that are not negative.
             positive = any(isinstance(term, ConditionalBudget) for _, term in self.others)
-            lower, upper = np.maximum(lower, 0.0 if positive else -far), np.minimum(upper, far)
+            least = np.minimum(0.0 if positive else -far, upper)
+            lower = np.where(np.isfinite(lower), np.maximum(lower, 0.0) if positive else lower, least)
+            upper = np.where(np.isfinite(upper), upper, np.maximum(far, lower))
         return dataclasses.replace(
             self.base,
             lower=lower,
@@ -106,7 +116,7 @@ class Draft:
         lower, upper = self.lower - before, self.upper - before
         rows = {key: (A, low - A @ before, high - A @ before) for key, (A, low, high) in self.rows.items()}
         # Where previous weights are outside of their bounds, not to trade is not allowed.
-        rows["weights"] = (sp.eye_array(len(before), format="csr"), lower, upper)
+        rows[key_of("weights")] = (sp.eye_array(len(before), format="csr"), lower, upper)
         return dataclasses.replace(
             self,
             lower=np.minimum(lower, 0.0),

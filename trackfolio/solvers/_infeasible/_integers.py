@@ -12,16 +12,16 @@ from trackfolio.certificate import implied_bounds
 from trackfolio.problem import Problem
 from trackfolio.solvers.sparse._feasible import Integers
 
-# HiGHS stops at this relative gap, and may miss a limit by so much, in units of the weights.
-_GAP, _TOLERANCE = 1e-4, 1e-6
+# HiGHS stops at this relative gap.
+_GAP = 1e-4
 
 _Block = tuple[sp.csr_array, Array, Array, Array]
 
 
 def least_give_of_few(
     own: Problem, relaxed: Problem, far: Problem, *, given: float, most: float, is_whole: bool, seconds: float
-) -> tuple[float, float] | None:
-    """A bound of the least give of one limit from below, and a give that is enough; None where none is.
+) -> float | None:
+    """Least give of one limit, as far as a mixed-integer solver tells; None where none is enough.
 
     `relaxed` is the problem with something `given` by the limit, in proportion to which all that depends on it gives
     way up to `far`, the problem with all that it can give.
@@ -36,9 +36,8 @@ def least_give_of_few(
     within = None if is_bound else implied_bounds(far)
     first, second = (Integers(problem, within=within, unit=own.unit) for problem in (own, relaxed))
     last = Integers(far, within=within, unit=own.unit) if is_bound else second
-    blocks = [
-        block for parts in zip(first.rows(), second.rows(), last.rows(), strict=True) for block in _blocks(*parts)
-    ]
+    triples = zip(first.rows(), second.rows(), last.rows(), strict=True)
+    blocks = [block for triple in triples for block in _blocks(*triple, given / own.unit)]
     size = 1.0 if is_whole else max(float(np.abs(column).max(initial=0.0)) for _, column, _, _ in blocks) / given or 1.0
     cost = np.append(np.zeros(last.n_columns), 1.0)
     wide = [
@@ -56,21 +55,21 @@ def least_give_of_few(
         return None
     if result.status != 0:
         raise TimeoutError
-    low, high = float(result.mip_dual_bound), float(result.x[-1])
-    return (low - _TOLERANCE) / size, (round(high) if is_whole else high) / size
+    found = float(result.x[-1]) / size
+    return round(found) if is_whole else found
 
 
 def _are_equal(one: Array | None, other: Array | None) -> bool:
     return one is other or (one is not None and other is not None and np.array_equal(one, other))
 
 
-def _blocks(own: Rows, relaxed: Rows, far: Rows) -> Iterator[_Block]:
-    """Rows with what the last column adds to them."""
+def _blocks(own: Rows, relaxed: Rows, far: Rows, given: float) -> Iterator[_Block]:
+    """Rows with what the last column adds to them; bounds get what is `given`, as far as other limits let them."""
     (A, low, high), (B, low_relaxed, high_relaxed) = _arrays(own), _arrays(relaxed)
     moved = np.asarray(abs(B - A).sum(axis=1)).ravel()
     if moved.any():
         # A bound of what is held gives way where it is held, as far as it can.
-        push = np.where(moved > 0, moved.max(), 0.0)
+        push = np.where(moved > 0, given, 0.0)
         yield A, push if np.isfinite(low).any() else -push, low, high
         last, low, high = _arrays(far)
         yield last, np.zeros(len(low)), low, high

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from trackfolio._validation import Array
-from trackfolio.solvers._infeasible._draft import Draft
+from trackfolio.solvers._infeasible._draft import ENDLESS, Draft
 
 # Multipliers below this are none.
 _NO_MULTIPLIER = 1e-9
@@ -16,10 +16,14 @@ _NO_MULTIPLIER = 1e-9
 _SMALL = 50
 # Sums of bounds miss a budget that they meet by no more, in units of the weights.
 _ROUNDING = 1e-12
-# Weights without bounds go no farther, in units of the weights.
-_FAR = 1e3
+# What linprog says.
+_INFEASIBLE = 2
 # Tolerance of HiGHS, below what solvers of trackfolio keep limits to.
 _OPTIONS = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-9}
+
+
+class UnsettledError(Exception):
+    """A question that was not settled, or not in time."""
 
 
 #: Key of a limit, side (-1 from below, 1 from above), and row.
@@ -152,8 +156,10 @@ class LinearLimits:
             np.append(columns.lower.ravel(), 0.0), np.append(np.maximum(columns.upper, columns.lower).ravel(), np.inf)
         ])  # fmt: skip
         result = linprog(cost, *rows.upper_rows, *rows.equal_rows, bounds=box, method="highs", options=_OPTIONS)
-        if result.x is None or result.status not in (0, 1):
+        if result.status == _INFEASIBLE:
             return None
+        if result.status != 0:
+            raise UnsettledError
         w = columns.base + result.x[:-1].reshape(columns.lower.shape).sum(axis=0)
         size = self.unit / rows.gives.size
         return Give(
@@ -267,7 +273,7 @@ class _Rows:
                 y = np.minimum(marginals, most)
                 slope, value = slope - A.T @ y, value + float(y @ right)
         # Slopes that are 0 but for rounding, against weights without bounds: as far as weights go.
-        box = np.where(np.isinf(box) & (np.abs(slope) < _NO_MULTIPLIER)[:, None], np.sign(box) * _FAR, box)
+        box = np.where(np.isinf(box) & (np.abs(slope) < _NO_MULTIPLIER)[:, None], np.sign(box) * ENDLESS, box)
         ends = np.where(slope == 0, 0.0, slope * np.where(slope > 0, box[:, 0], box[:, 1]))
         return value + float(ends.sum())
 

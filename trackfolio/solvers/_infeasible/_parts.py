@@ -6,11 +6,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import scipy.sparse as sp
 from sklearn.base import clone
 
-from trackfolio._constraint import Rows, names_of_rows
-from trackfolio._functions import Limit, Linear
+from trackfolio._constraint import Rows, names_of_rows, shaped_rows
+from trackfolio._functions import Limit
 from trackfolio._holdings import HeldLimit
 from trackfolio._terms import offers
 from trackfolio._validation import Array
@@ -28,7 +27,7 @@ from trackfolio.constraints import (
 )
 from trackfolio.problem import Problem
 from trackfolio.risks._base import RiskLimit
-from trackfolio.solvers._infeasible._draft import Draft, Part
+from trackfolio.solvers._infeasible._draft import Draft, Part, key_of
 
 _FAMILY: dict[type, str] = {
     MaxTurnover: "trades",
@@ -90,7 +89,9 @@ def _of_holdings(problem: Problem) -> list[Part]:
             if value > 0 if k == 0 else value < n:
                 shown = "fewest" if side == "fewest" else ""
                 most = value if k == 0 else n - value
-                parts.append(Part("cardinality", "holdings", sign, place, shown, None, value, 1, most, "cardinality"))
+                parts.append(
+                    Part("cardinality", "holdings", sign, place, shown, None, value, 1, most, key_of("cardinality"))
+                )
     if least is not None and (least > 0).any():
         largest = float(least.max())
 
@@ -105,7 +106,7 @@ def _of_holdings(problem: Problem) -> list[Part]:
                 lowered,
                 limit=largest,
                 most=largest,
-                key="min_position",
+                key=key_of("min_position"),
                 is_affine=False,
             )
         )
@@ -133,11 +134,10 @@ def _of_term(problem: Problem, name: str, term: Any) -> list[Part]:
 
 def _of_rows(problem: Problem, name: str, term: Any, given: Rows, family: str) -> list[Part]:
     """The sides of linear limits: one part where a side is one number or one an asset, else one for each row."""
-    A = sp.csr_array(given.A) if sp.issparse(given.A) else np.atleast_2d(np.asarray(given.A, dtype=float))
+    A, lower, upper = shaped_rows(given, name, problem.n_assets)
     m, parts = A.shape[0], []
     labels = names_of_rows(term, problem.names) or [f"row {k}" for k in range(m)]
-    for side, values, sign in (("lower", given.lower, -1), ("upper", given.upper, 1)):
-        values = np.broadcast_to(np.asarray(values, dtype=float), (m,))
+    for side, values, sign in (("lower", lower, -1), ("upper", upper, 1)):
         rows = np.flatnonzero(np.isfinite(values))
         if not len(rows):
             continue
@@ -152,15 +152,14 @@ def _of_rows(problem: Problem, name: str, term: Any, given: Rows, family: str) -
 
 
 def _own_number(own: Any, label: str | None) -> float | None:
-    """The number as the user gave it, without what a benchmark adds."""
+    """The number as the user gave it, without what a benchmark adds; None where it is not to be found."""
     if np.ndim(own) == 0 and not isinstance(own, Mapping):
         return float(own)
-    if label is None:
-        values = list(own.values()) if isinstance(own, Mapping) else list(np.ravel(own))
-        return float(values[0]) if len(set(values)) == 1 else None
-    if isinstance(own, Mapping | pd.Series):
-        return float(next(value for key, value in own.items() if str(key) == label))
-    return float(np.ravel(own)[int(label.removeprefix("row "))]) if label.startswith("row ") else None
+    named = (
+        own.items() if isinstance(own, Mapping | pd.Series) else ((f"row {k}", x) for k, x in enumerate(np.ravel(own)))
+    )
+    values = [float(value) for key, value in named if label is None or str(key) == label]
+    return values[0] if len(set(values)) == 1 else None
 
 
 def _row_part(
@@ -179,13 +178,13 @@ def _of_limits(name: str, term: Any, given: list[Limit], family: str) -> list[Pa
     sides = [side for side in ("gross", "long", "short") if getattr(term, side, None) is not None]
     parts = []
     for i, limit in enumerate(given):
-        key = name if len(given) == 1 else f"{name}[{i}]"
+        key = name if len(given) == 1 else key_of(name, i)
 
         def place(draft: Draft, give: float, key: str = key, limit: Limit = limit) -> None:
             draft.limits[key] = limit._replace(bound=limit.bound + give)
 
         # A net return is limited from below: in the user's words, its limit falls.
-        sign = -1 if isinstance(limit.summands[0][1], Linear) else 1
+        sign = -1 if isinstance(term, MinReturn) else 1
         side = sides[i] if len(sides) == len(given) else str(i) if len(given) > 1 else ""
         parts.append(Part(name, family, sign, place, side, limit=sign * limit.bound, key=key, end=1))
     return parts
@@ -202,11 +201,11 @@ def _of_ratio(name: str, term: GroupRatio) -> list[Part]:
             other = {"lower": "upper", "upper": "lower"}[side]
             one = clone(term).set_params(**{side: max(value + sign * give, 0.0), other: None})
             A, low, _ = one.rows(draft.base)
-            draft.rows[f"{name} {side}"] = (A, np.array([low]), np.array([np.inf]))
+            draft.rows[key_of(name, side)] = (A, np.array([low]), np.array([np.inf]))
 
         most = value if sign < 0 else np.inf
         parts.append(
-            Part(name, "groups", sign, place, side, None, value, 0, most, f"{name} {side}", -1, is_affine=False)
+            Part(name, "groups", sign, place, side, None, value, 0, most, key_of(name, side), -1, is_affine=False)
         )
     return parts
 
@@ -218,9 +217,11 @@ def _of_group_numbers(problem: Problem, name: str, term: GroupCardinality) -> li
         if own is None:
             continue
         one = clone(term).set_params(fewest=None, most=None).set_params(**{side: own})
-        limits = [x for x in one.holdings(problem) if (x.fewest if sign < 0 else int(x.members.sum()) - x.most) > 0]
+        named = zip(term._members(problem.names), one.holdings(problem), strict=True)
+        limits = [(g, x) for g, x in named if (x.fewest if sign < 0 else int(x.members.sum()) - x.most) > 0]
         alike = np.ndim(own) == 0 and not isinstance(own, Mapping)
-        for some in [limits] if alike and limits else [[each] for each in limits]:
+        for pairs in [limits] if alike and limits else [[each] for each in limits]:
+            some = [x for _, x in pairs]
 
             def place(draft: Draft, give: float, some: list[HeldLimit] = some, sign: int = sign) -> None:
                 g = int(give)
@@ -230,7 +231,7 @@ def _of_group_numbers(problem: Problem, name: str, term: GroupCardinality) -> li
 
             value = some[0].fewest if sign < 0 else some[0].most
             most = value if sign < 0 else max(int(x.members.sum()) for x in some) - value
-            label = None if alike else some[0].name.split("'")[1]
+            label = None if alike else pairs[0][0]
             parts.append(Part(name, "holdings", sign, place, side, label, value, 1, most, name, is_affine=False))
     return parts
 

@@ -12,7 +12,7 @@ from trackfolio.certificate import implied_bounds
 from trackfolio.problem import Problem
 from trackfolio.solution import Solution
 from trackfolio.solvers._infeasible._draft import Draft
-from trackfolio.solvers._infeasible._linear import LinearLimits
+from trackfolio.solvers._infeasible._linear import LinearLimits, UnsettledError
 from trackfolio.solvers._unbounded import boxed, is_at_end
 from trackfolio.solvers.sparse._feasible import feasible_weights, unsupported_limits
 
@@ -54,10 +54,6 @@ class Verdict(NamedTuple):
     weights: Array | None = None
 
 
-class OutOfTimeError(Exception):
-    """The time for the explanation is over."""
-
-
 @dataclass
 class Reach:
     """The questions that are asked, with the time that is left for them."""
@@ -75,7 +71,7 @@ class Reach:
     def of(self, draft: Draft, *, is_linear_known: bool = False) -> Verdict:
         """Whether some portfolio keeps all limits of a draft; linear ones alone may be known to be kept by some."""
         if self.left <= 0:
-            raise OutOfTimeError
+            raise UnsettledError
         if not is_linear_known and not LinearLimits(draft).is_possible():
             return Verdict(False, is_linear=True)
         if draft.is_discrete:
@@ -122,7 +118,7 @@ class Reach:
             return verdict
         if problem.holdings is not None and not unsupported_limits(problem):
             try:
-                return Verdict(feasible_weights(problem) is not None)
+                return Verdict(feasible_weights(problem, seconds=self.left) is not None)
             except TimeoutError:
                 return Verdict(None)
         # The least value of one function tells whether its limit can be kept, and whether all others can.
@@ -146,12 +142,11 @@ class Reach:
             lower, upper = implied_bounds(problem)
             problem = replace(problem, lower=lower, upper=upper)
         program = cone_form(problem, with_objective=False).program
-        seconds = max(self.left, 1.0)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
             for options in (
-                {"solver": "SCIPY", "scipy_options": {"time_limit": seconds}},
-                {"solver": "SCIP", "scip_params": {"limits/time": seconds}},
+                {"solver": "SCIPY", "scipy_options": {"time_limit": max(self.left, 1.0)}},
+                {"solver": "SCIP", "scip_params": {"limits/time": max(self.left, 1.0)}},
             ):
                 try:
                     program.solve(**options)
@@ -165,7 +160,7 @@ def _is_kept(limit: Limit, w: Array, unit: float) -> bool:
     return limit.value(w) <= limit.bound + _TOLERANCE * limit.scale(unit)
 
 
-def _cone_feasible(problem: Problem) -> bool:
+def _cone_feasible(problem: Problem) -> bool | None:
     import cvxpy as cp
 
     program = cone_form(problem, with_objective=False).program
@@ -174,5 +169,6 @@ def _cone_feasible(problem: Problem) -> bool:
             warnings.filterwarnings("ignore", "Solution may be inaccurate", UserWarning)
             program.solve(solver=cp.CLARABEL)
     except cp.SolverError:
-        return True  # undecided: a limit is only blamed for what was shown
-    return program.status not in ("infeasible", "infeasible_inaccurate")
+        return None
+    known = {"optimal": True, "optimal_inaccurate": True, "infeasible": False, "infeasible_inaccurate": False}
+    return known.get(program.status)

@@ -18,7 +18,7 @@ from trackfolio.problem import Problem
 _SECONDS = 20.0
 
 
-def feasible_weights(problem: Problem, near: Array | None = None) -> Array | None:
+def feasible_weights(problem: Problem, near: Array | None = None, seconds: float = _SECONDS) -> Array | None:
     """Weights within all limits, near given ones (in the sum of absolute differences); None if there are none.
 
     Raises
@@ -32,7 +32,7 @@ def feasible_weights(problem: Problem, near: Array | None = None) -> Array | Non
         constraints=[scipy.optimize.LinearConstraint(A, low, high) for A, low, high in program.rows()],
         bounds=scipy.optimize.Bounds(program.lower, program.upper),
         integrality=program.integral,
-        options={"time_limit": _SECONDS},
+        options={"time_limit": max(min(seconds, _SECONDS), 0.0)},
     )
     if result.status == 2:
         return None
