@@ -1,5 +1,6 @@
 """What an explanation says, tried: with a change the general solver finds a portfolio, with a hundredth less none."""
 
+import dataclasses
 import re
 import warnings
 
@@ -139,6 +140,7 @@ CASES = {
         cardinality=3, min_weights=-0.5, max_weights=0.5, constraints=[Exposure(VALUES, 8.0)]
     ),
     "few trades": MinTrackingError(constraints=[Exposure(VALUES, lower=4.5), MaxTrades(2)], max_weights=0.3),
+    "few trades of what is too much": MeanRisk(max_weights=0.1, constraints=[MaxTrades(3)]),
     "a conditional budget": MinTrackingError(max_weights=0.12, constraints=[ConditionalBudget(0.1, 0.2)]),
     "groups with an apostrophe": MinTrackingError(
         constraints=[GroupCardinality(["it's"] * 4 + ["b"] * 4, most={"it's": 1, "b": 1})], max_weights=0.3
@@ -159,6 +161,10 @@ def test_each_change_is_enough_and_needed(model):
         assert not fits(changed(model, way, 0.99), **fit), way
     for each in found.conflict:
         assert each.change is not None or each.reason.startswith("no value"), each
+        if each.change is None and each.limit is not None and not each.side:
+            for more in (0.1, 0.5, 1.0):
+                tried = dataclasses.replace(each, change=more * (-1) ** (each.name == "min_weights"))
+                assert not fits(changed(model, tried, 0.99), **fit), (each, more)
 
 
 @pytest.mark.filterwarnings("ignore::trackfolio.exceptions.TrackfolioWarning")

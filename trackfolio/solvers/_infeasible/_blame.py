@@ -70,7 +70,7 @@ class Blame:
     def least_more(self, part: Part) -> float | None:
         """By how much more a part has to give, at least: where the tangent of the least value meets the limit."""
         slope = 0.0 if part.key == self.miss.key or not part.is_affine else float(self._of(part).sum())
-        return self.miss.excess / slope if slope > 0 else None
+        return self.miss.excess / slope if 0 < slope < np.inf else None
 
     @property
     def _others(self) -> list[Part]:

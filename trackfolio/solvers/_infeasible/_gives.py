@@ -188,9 +188,15 @@ class LeastGives:
         sizes = {_SMALLEST: part.most, "min_weights": self.problem.unit, "max_weights": self.problem.unit}
         given = sizes.get(part.key, 1.0)
         problems = [self.with_gives({part: give}).in_trades().problem() for give in (0.0, given, most)]
-        seconds = min(self.reach.left, _SECONDS_OF_ONE)
         try:
-            found = least_give_of_few(*problems, given=given, most=most, is_whole=bool(part.step), seconds=seconds)
+            found = least_give_of_few(
+                *problems,
+                given=given,
+                most=most,
+                is_whole=bool(part.step),
+                unit=self.problem.unit,
+                seconds=min(self.reach.left, _SECONDS_OF_ONE),
+            )
         except TimeoutError:
             return None
         # Too little is what a question says of it, not this program.

@@ -10,7 +10,7 @@ from trackfolio._constraint import Rows
 from trackfolio._validation import Array
 from trackfolio.certificate import implied_bounds
 from trackfolio.problem import Problem
-from trackfolio.solvers.sparse._feasible import Integers
+from trackfolio.solvers.sparse._feasible import Integers, is_infeasible
 
 # HiGHS stops at this relative gap.
 _GAP = 1e-4
@@ -19,7 +19,15 @@ _Block = tuple[sp.csr_array, Array, Array, Array]
 
 
 def least_give_of_few(
-    own: Problem, relaxed: Problem, far: Problem, *, given: float, most: float, is_whole: bool, seconds: float
+    own: Problem,
+    relaxed: Problem,
+    far: Problem,
+    *,
+    given: float,
+    most: float,
+    is_whole: bool,
+    unit: float,
+    seconds: float,
 ) -> float | None:
     """Least give of one limit, as far as a mixed-integer solver tells; None where none is enough.
 
@@ -34,10 +42,10 @@ def least_give_of_few(
     is_bound = not (np.array_equal(own.lower, far.lower) and np.array_equal(own.upper, far.upper))
     is_bound = is_bound or not _are_equal(own.min_position, far.min_position)
     within = None if is_bound else implied_bounds(far)
-    first, second = (Integers(problem, within=within, unit=own.unit) for problem in (own, relaxed))
-    last = Integers(far, within=within, unit=own.unit) if is_bound else second
+    first, second = (Integers(problem, within=within, unit=unit) for problem in (own, relaxed))
+    last = Integers(far, within=within, unit=unit) if is_bound else second
     triples = zip(first.rows(), second.rows(), last.rows(), strict=True)
-    blocks = [block for triple in triples for block in _blocks(*triple, given / own.unit)]
+    blocks = [block for triple in triples for block in _blocks(*triple, given / unit)]
     size = 1.0 if is_whole else max(float(np.abs(column).max(initial=0.0)) for _, column, _, _ in blocks) / given or 1.0
     cost = np.append(np.zeros(last.n_columns), 1.0)
     wide = [
@@ -51,7 +59,7 @@ def least_give_of_few(
         integrality=np.append(last.integral, float(is_whole)),
         options={"time_limit": seconds, "mip_rel_gap": _GAP},
     )
-    if result.status == 2:
+    if is_infeasible(result):
         return None
     if result.status != 0:
         raise TimeoutError

@@ -9,6 +9,7 @@ import scipy.sparse as sp
 
 from trackfolio._validation import Array
 from trackfolio.solvers._infeasible._draft import ENDLESS, Draft
+from trackfolio.solvers.sparse._feasible import is_infeasible
 
 # Multipliers below this are none.
 _NO_MULTIPLIER = 1e-9
@@ -16,8 +17,6 @@ _NO_MULTIPLIER = 1e-9
 _SMALL = 50
 # Sums of bounds miss a budget that they meet by no more, in units of the weights.
 _ROUNDING = 1e-12
-# What linprog says.
-_INFEASIBLE = 2
 # Tolerance of HiGHS, below what solvers of trackfolio keep limits to.
 _OPTIONS = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-9}
 
@@ -156,7 +155,7 @@ class LinearLimits:
             np.append(columns.lower.ravel(), 0.0), np.append(np.maximum(columns.upper, columns.lower).ravel(), np.inf)
         ])  # fmt: skip
         result = linprog(cost, *rows.upper_rows, *rows.equal_rows, bounds=box, method="highs", options=_OPTIONS)
-        if result.status == _INFEASIBLE:
+        if is_infeasible(result):
             return None
         if result.status != 0:
             raise UnsettledError

@@ -118,7 +118,7 @@ class Reach:
             return verdict
         if problem.holdings is not None and not unsupported_limits(problem):
             try:
-                return Verdict(feasible_weights(problem, seconds=self.left) is not None)
+                return Verdict(feasible_weights(problem, seconds=self.left, unit=draft.base.unit) is not None)
             except TimeoutError:
                 return Verdict(None)
         # The least value of one function tells whether its limit can be kept, and whether all others can.

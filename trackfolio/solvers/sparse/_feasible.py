@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import scipy.optimize
@@ -18,15 +19,24 @@ from trackfolio.problem import Problem
 _SECONDS = 20.0
 
 
-def feasible_weights(problem: Problem, near: Array | None = None, seconds: float = _SECONDS) -> Array | None:
+def is_infeasible(result: Any) -> bool:
+    """Whether HiGHS says so, by scipy, which calls a model of impossible numbers the same."""
+    return bool(result.status == 2 and "Model error" not in result.message)
+
+
+def feasible_weights(
+    problem: Problem, near: Array | None = None, *, seconds: float = _SECONDS, unit: float | None = None
+) -> Array | None:
     """Weights within all limits, near given ones (in the sum of absolute differences); None if there are none.
+
+    The program is in units of the weights, of the problem or as given.
 
     Raises
     ------
     TimeoutError
         If neither was found in time.
     """
-    program = Integers(problem, near)
+    program = Integers(problem, near, unit=unit)
     result = scipy.optimize.milp(
         program.cost,
         constraints=[scipy.optimize.LinearConstraint(A, low, high) for A, low, high in program.rows()],
@@ -34,11 +44,11 @@ def feasible_weights(problem: Problem, near: Array | None = None, seconds: float
         integrality=program.integral,
         options={"time_limit": max(min(seconds, _SECONDS), 0.0)},
     )
-    if result.status == 2:
+    if is_infeasible(result):
         return None
     if result.x is None:
         raise TimeoutError
-    w = problem.unit * np.array(result.x[: problem.n_assets])
+    w = program.unit * np.array(result.x[: problem.n_assets])
     held = (result.x[program.long] > 0.5) | (result.x[program.short] > 0.5)
     return np.where(held, w, 0.0)
 
