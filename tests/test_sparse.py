@@ -250,7 +250,7 @@ assert "numba" in sys.modules
 AB = ["a"] * 4 + ["b"] * 4
 FEW = {"min_position": 0.01}
 CLASHES = [
-    ({"cardinality": 9}, InfeasibleError, "asks for 9 names, but there are only 8"),
+    ({"cardinality": (9, 10), "min_position": 0.01}, InfeasibleError, "at least 9 names, but there are only 8"),
     ({"cardinality": (3, 5)}, ValueError, "at least 3 names.*set min_position"),
     ({"cardinality": (6, 7), "min_position": 0.2}, InfeasibleError, "at least 6 names .* add up to 1.2, .* of 1:"),
     ({"min_position": 0.3, "max_weights": 0.2}, InfeasibleError, "'x0' is 0.3, above its max_weights of 0.2 .8 of 8"),

@@ -10,7 +10,7 @@ from sklearn.utils.validation import _check_sample_weight
 
 from trackfolio._constraint import Constraint
 from trackfolio._functions import Summand
-from trackfolio._holder import PortfolioHolder, checked_bound
+from trackfolio._holder import PortfolioHolder, checked_bound, refuse_dates
 from trackfolio._holdings import cardinality_of
 from trackfolio._position import Position, check_covariance
 from trackfolio._products import times
@@ -22,7 +22,10 @@ from trackfolio._validation import (
     finite_per_asset,
     per_asset,
     refuse_non_finite,
+    refuse_percent,
+    warn_if_not_full,
     warn_if_prices,
+    warn_if_wild,
 )
 from trackfolio.costs import Cost, check_effect
 from trackfolio.portfolio import Portfolio
@@ -121,6 +124,11 @@ class PortfolioEstimator(NamedTermsMixin, PortfolioHolder):
             previous_weights=_previous_weights(previous_weights, names),
             given_returns=self._expected_returns(portfolio, names),
         )
+        if benchmark_weights is not None:
+            refuse_percent(benchmark_weights, "benchmark_weights", problem.budget)
+            warn_if_not_full(benchmark_weights, "benchmark_weights", problem.budget)
+        if problem.previous_weights is not None:
+            refuse_percent(problem.previous_weights, "previous_weights", problem.budget)
         return dataclasses.replace(problem, objective=self._objective(problem))
 
     def _least_positions(self, names: list[str]) -> Array | None:
@@ -176,6 +184,7 @@ class PortfolioEstimator(NamedTermsMixin, PortfolioHolder):
 
     def _sample(self, X: Any, y: Any, sample_weight: Any, *, reset: bool) -> "_Sample":
         """Returns of the assets and of the benchmark, checked."""
+        refuse_dates(X)
         if y is None:
             values = self._validated(X, y=None, reset=reset)
             target = None
@@ -183,8 +192,10 @@ class PortfolioEstimator(NamedTermsMixin, PortfolioHolder):
             check_same_index(X, y)
             values, target = self._validated(X, y=y, reset=reset)
             warn_if_prices(target, ["y"], "y")
+            warn_if_wild(target, ["y"], "y")
         names = self._names(X)
         warn_if_prices(values, names)
+        warn_if_wild(values, names)
         weights = self._checked_weights(self._given_weights(X), names)
         target = times(values, weights) if target is None and weights is not None else target
         if sample_weight is not None:

@@ -138,7 +138,9 @@ class Diagnosis:
         if self.is_feasible:
             return "There are portfolios within all limits."
         if not self.conflict:
-            return f"Not settled: {self.reason}."
+            return (
+                f"{'Not settled' if self.is_feasible is None else 'No portfolio satisfies the limits'}: {self.reason}."
+            )
         ways = self.remedies
         lines = [self._clash]
         if ways:

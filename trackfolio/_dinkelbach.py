@@ -39,8 +39,8 @@ def largest_ratio(problem: Problem, risk: RiskOf, losses: list[Summand], solver:
     least_risk = bound if proven else least.objective
     if least_risk <= nothing:
         raise InfeasibleError(
-            f"MaxRatio is not defined: the least risk within the limits is {least.objective:.4g}, but it must be "
-            "positive. Use MaxReturn or MaxUtility, or another risk."
+            f"MaxRatio is not defined: the least risk within the limits, {least.objective:.4g}, is 0 as far as "
+            "rounding tells. Use MaxReturn or MaxUtility, another risk, or more periods than assets."
         )
     best, iterations = least, least.iterations
     if gain(best.weights) <= 0:

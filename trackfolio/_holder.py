@@ -6,12 +6,21 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
+from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from trackfolio._products import with_precision
 from trackfolio._tooltips import TooltipsMixin
 from trackfolio._universe import Universe, with_cut_parameters
-from trackfolio._validation import Array, asset_names, finite_per_asset, per_asset, refuse_non_finite, warn_if_prices
+from trackfolio._validation import (
+    NEEDS_BENCHMARK,
+    Array,
+    asset_names,
+    finite_per_asset,
+    per_asset,
+    refuse_non_finite,
+    warn_if_prices,
+)
 from trackfolio.portfolio import Portfolio
 
 
@@ -90,6 +99,8 @@ class PortfolioHolder(TooltipsMixin, BaseEstimator):
         """Validation by scikit-learn, with the place of a NaN or infinity."""
         if reset:
             _refuse_repeated_columns(X)
+        if "y" in y and y["y"] is None and get_tags(self).target_tags.required:
+            raise ValueError(f"This {type(self).__name__} {NEEDS_BENCHMARK}")
         numeric = {"y_numeric": True} if y.get("y") is not None else {}
         try:
             with np.errstate(invalid="ignore"):  # a sum over both infinities, on the way to their refusal
@@ -135,6 +146,13 @@ def _refuse_repeated_columns(X: Any) -> None:
     if isinstance(columns, pd.Index) and not columns.is_unique:
         name = columns[columns.duplicated()][0]
         raise ValueError(f"X has two columns with the name {name!r}; names must tell assets apart.")
+
+
+def refuse_dates(X: Any) -> None:
+    """Refuse a column of dates, which scikit-learn only says has no common type with numbers."""
+    for name, kind in getattr(X, "dtypes", pd.Series(dtype=object)).items() if isinstance(X, pd.DataFrame) else ():
+        if pd.api.types.is_datetime64_any_dtype(kind):
+            raise ValueError(f"Column {name!r} of X holds dates: make it the index, X.set_index({name!r}).")
 
 
 def last_known(table: pd.DataFrame, dates: Any) -> pd.Series:

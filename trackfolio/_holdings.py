@@ -174,8 +174,8 @@ class Holdings:
                     f"{limit.name} asks for at least {limit.fewest} names, which says little while a position may be "
                     "as small as you like: set min_position, the least weight of a held asset."
                 )
-        if self.most > n or self.fewest > n:
-            raise InfeasibleError(f"cardinality asks for {max(self.most, self.fewest)} names, but there are only {n}.")
+        if self.fewest > n:
+            raise InfeasibleError(f"cardinality asks for at least {self.fewest} names, but there are only {n}.")
         self._check_positions(names, budget)
         for limit in self.limits:
             inside = int(limit.members.sum())

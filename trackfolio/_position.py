@@ -137,7 +137,13 @@ class Position:
         """Typical size of the returns, the root mean square of those of all assets."""
         if self.moments is not None:
             return float(np.sqrt(np.mean(np.diagonal(self.moments.second)[: self.n_assets])))
-        return root_mean_square(self.rows)
+        size = root_mean_square(self.rows)
+        if size == 0 and self.rows.any():
+            raise ValueError(
+                f"The returns are too small to be squared, the largest is {np.abs(self.rows).max():.3g}: give them in "
+                "another unit."
+            )
+        return size
 
     @property
     def return_unit(self) -> float:

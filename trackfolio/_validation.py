@@ -12,12 +12,16 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from trackfolio.exceptions import PricesWarning
+from trackfolio.exceptions import OutlierWarning, PricesWarning, WeightsWarning
 
 Array = npt.NDArray[np.float64]
 
 # Returns are rarely all positive and never half the invested amount in a typical period; prices are both.
 _TYPICAL_PRICE, _ENOUGH_PERIODS = 0.5, 20
+# A return of so many times the typical one, which is seen in about so many of them, is hardly one.
+_WILD, _SOME = 1e4, 10_000
+# Weights that sum to about this are percent; and those that miss the budget by less are rounded.
+_PERCENT, _ROUNDED = (98.0, 102.0), 0.005
 _are_looked_for: ContextVar[bool] = ContextVar("_are_looked_for", default=False)
 
 
@@ -228,6 +232,12 @@ def check_same_index(X: Any, y: Any, x_name: str = "X", y_name: str = "y") -> No
     )
 
 
+#: What follows the name of an estimator where the benchmark is missing, in the words of scikit-learn.
+NEEDS_BENCHMARK = (
+    "requires y to be passed, but the target y is None. Give the returns of the benchmark, or set benchmark_weights."
+)
+
+
 @contextlib.contextmanager
 def prices_looked_for() -> Iterator[None]:
     """Within it, data that were looked through for prices as a whole are not looked through again in parts."""
@@ -236,6 +246,43 @@ def prices_looked_for() -> Iterator[None]:
         yield
     finally:
         _are_looked_for.reset(token)
+
+
+def warn_if_wild(values: Array, names: Sequence[str], what: str = "X") -> None:
+    """Warn of a return that is out of all proportion: one wrong number decides what is optimal."""
+    if _are_looked_for.get():
+        return
+    columns = values.reshape(len(values), -1)
+    largest = max(float(columns.max()), -float(columns.min()))
+    some = np.abs(columns[:: max(1, columns.size // _SOME)])
+    typical = float(np.median(some[some > 0])) if some.any() else 0.0
+    if largest <= _WILD * typical or not some.any():
+        return
+    row, column = np.unravel_index(int(np.argmax(np.abs(columns))), columns.shape)
+    place = f"row {row}, column {names[int(column)]!r}" if values.ndim == 2 else f"row {row}"
+    warn(
+        f"{what} has a return of {columns[row, column]:.4g} in {place}, {largest / typical:.0e} times the typical one. "
+        "If it is an error or stands for a missing value, the optimum is that of the error: mend it, or leave it out.",
+        OutlierWarning,
+    )
+
+
+def refuse_percent(weights: Array, what: str, budget: tuple[float, float]) -> None:
+    """Refuse weights in percent beside a budget that is not."""
+    total = float(weights.sum())
+    if _PERCENT[0] <= total <= _PERCENT[1] and 0 < budget[1] <= 10:
+        raise ValueError(f"{what} sum to {total:.4g}: they look like percent, but weights are shares. Divide by 100.")
+
+
+def warn_if_not_full(weights: Array, what: str, budget: tuple[float, float]) -> None:
+    """Warn of weights that do not add up to 1, where those of the portfolio do."""
+    total = float(weights.sum())
+    if budget == (1.0, 1.0) and abs(total - 1) > _ROUNDED:
+        warn(
+            f"{what} sum to {total:.4g}, not to 1: what they miss earns nothing. Scale them, or leave it so where it "
+            "is cash.",
+            WeightsWarning,
+        )
 
 
 def warn_if_prices(values: Array, names: Sequence[str], what: str = "X") -> None:

@@ -14,6 +14,8 @@
     UserWarning
     └── TrackfolioWarning
         ├── PricesWarning                the input looks like prices, not returns
+        ├── OutlierWarning               a return is out of all proportion, as an error is
+        ├── WeightsWarning               weights of the benchmark do not add up to 1
         ├── SolverFallbackWarning        a solver gave up and another one took over
         ├── AccuracyWarning              the proven gap is larger than the tolerance asked for
         │   └── SearchStoppedWarning     since a limit on time, nodes or memory, or an interrupt, ended the search
@@ -31,6 +33,7 @@ __all__ = [
     "MissingSolverError",
     "NonUniqueWarning",
     "OptimizationError",
+    "OutlierWarning",
     "PricesWarning",
     "SearchStoppedWarning",
     "SolverFailure",
@@ -39,6 +42,7 @@ __all__ = [
     "TrackfolioWarning",
     "UnboundedError",
     "UnsupportedProblemError",
+    "WeightsWarning",
 ]
 
 
@@ -198,6 +202,40 @@ class PricesWarning(TrackfolioWarning):
     ...     portfolio = EqualWeighted().fit(prices).predict(prices)
     >>> {warning.category.__name__ for warning in given}
     {'PricesWarning'}
+    """
+
+
+class OutlierWarning(TrackfolioWarning):
+    """A return is ten thousand times the typical one, as an error is or a number that stands for a missing value.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from trackfolio import MinTrackingError
+    >>> from trackfolio.datasets import load_sp500
+    >>> X, y = load_sp500(start="2022-01-01", return_X_y=True)
+    >>> with warnings.catch_warnings(record=True) as given:
+    ...     warnings.simplefilter("always")
+    ...     model = MinTrackingError().fit(X.assign(AAPL=X["AAPL"].where(X.index > X.index[3], -9999.0)), y)
+    >>> "OutlierWarning" in {warning.category.__name__ for warning in given}
+    True
+    """
+
+
+class WeightsWarning(TrackfolioWarning):
+    """Weights of the benchmark do not add up to 1, where those of the portfolio do.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from trackfolio import MinTrackingError
+    >>> from trackfolio.datasets import load_sp500
+    >>> X = load_sp500(start="2022-01-01", return_X_y=True)[0]
+    >>> with warnings.catch_warnings(record=True) as given:
+    ...     warnings.simplefilter("always")
+    ...     model = MinTrackingError(benchmark_weights=[0.045] * 20).fit(X)
+    >>> {warning.category.__name__ for warning in given}
+    {'WeightsWarning'}
     """
 
 

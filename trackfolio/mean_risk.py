@@ -13,7 +13,7 @@ from trackfolio._expected_returns import given_returns
 from trackfolio._functions import Linear, RiskOf, Summand
 from trackfolio._position import Position
 from trackfolio._products import times
-from trackfolio._validation import Array, check_same_index, limit, refuse_non_finite
+from trackfolio._validation import NEEDS_BENCHMARK, Array, check_same_index, limit, refuse_non_finite
 from trackfolio.objectives import MaxRatio, MinRisk, Objective
 from trackfolio.problem import Problem
 from trackfolio.risks import Risk, RootMeanSquare, Variance
@@ -266,7 +266,7 @@ class MeanRisk(PortfolioEstimator):
         target = y if y is not None or self.benchmark_weights_ is None else times(values, self.benchmark_weights_)
         relative = self._risk_is_active
         if target is None and (relative or self.tracking_penalty is not None):
-            raise ValueError(f"This {type(self).__name__} requires y to be passed, but the target y is None.")
+            raise ValueError(f"This {type(self).__name__} {NEEDS_BENCHMARK}")
         weights = None if sample_weight is None else _check_sample_weight(sample_weight, values)
         own = Position(values, sample_weight=weights)
         active = own if target is None else Position(values, _checked_target(target, values), sample_weight=weights)

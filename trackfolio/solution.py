@@ -93,6 +93,8 @@ class Solution:
         Multipliers of the cvxpy constraints of other terms.
     nodes : int
         Parts into which a search over what is held has split the portfolios; 0 where there was none.
+    fallbacks : tuple of str
+        What solvers that were tried before fell short of, with their names, in order; empty where the first was enough.
     stopped_by : str or None
         What ended the search before it had a proof: "time", "nodes", "memory" or "interrupt".
     proof : SearchProof or None
@@ -134,6 +136,7 @@ class Solution:
     pulls: dict[str, list[Array | None]] = field(default_factory=dict)
     other_duals: dict[str, list[Any]] = field(default_factory=dict)
     nodes: int = 0
+    fallbacks: tuple[str, ...] = ()
     stopped_by: str | None = None
     proof: SearchProof | None = None
     reported_bound: float = -math.inf
@@ -162,7 +165,8 @@ class Solution:
     def __repr__(self) -> str:
         """In one line: what was reached, and what is proven."""
         work = f"{self.nodes} nodes" if self.nodes else f"{self.iterations} iterations"
-        done = f"<Solution: {self.status}, by {self.solver} in {work} and {self.seconds:.3g} s"
+        after = f" after {' and '.join(each.partition(':')[0] for each in self.fallbacks)}" if self.fallbacks else ""
+        done = f"<Solution: {self.status}, by {self.solver}{after} in {work} and {self.seconds:.3g} s"
         if self.certificate is None:
             return done + ">"
         return f"{done}; objective {self.objective:.6g}, gap {self.gap:.1e} ({self.certificate.kind})>"

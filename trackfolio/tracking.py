@@ -12,7 +12,7 @@ from trackfolio._functions import RiskOf, Summand
 from trackfolio._products import times
 from trackfolio._running import Moments
 from trackfolio._terms import offers
-from trackfolio._validation import Array, check_same_index, limit
+from trackfolio._validation import NEEDS_BENCHMARK, Array, check_same_index, limit
 from trackfolio.problem import Problem
 from trackfolio.risks import Risk, RootMeanSquare
 
@@ -338,7 +338,7 @@ class MinTrackingError(RegressorMixin, PortfolioEstimator):
         if y is None:
             check_is_fitted(self)
             if self.benchmark_weights_ is None:
-                raise ValueError(f"This {type(self).__name__} requires y to be passed, but the target y is None.")
+                raise ValueError(f"This {type(self).__name__} {NEEDS_BENCHMARK}")
             y = times(self._validated(X, reset=False), self.benchmark_weights_)
         check_same_index(X, y)
         return float(super().score(X, y, sample_weight))

@@ -180,6 +180,8 @@ def _decided(
         inner = _innermost(model)
         weights = _weights(model, inner, X, inside)
     solution = getattr(inner, "solution_", None)
+    if getattr(solution, "stopped_by", None) == "interrupt":
+        raise KeyboardInterrupt  # what an interrupt leaves of a search is neither stored nor gone on with
     return Decision(
         weights=_everywhere(weights, tradable),
         benchmark_weights=_benchmark_weights(inner, inside, tradable),

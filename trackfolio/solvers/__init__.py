@@ -39,6 +39,8 @@ REGISTRY: tuple[type[Solver], ...] = (DenseQP, InteriorPoint, Conic, Sparse, Mix
 # What ends a search, by `Solution.stopped_by`. A limit on nodes is no surprise: none is set unasked.
 _ENDS = {"time": "its time_limit", "memory": "the memory that its nodes may take", "interrupt": "an interrupt"}
 
+_ADVICE = " Check the scale of the data and loosen tight limits."
+
 # Weights that break a limit by more than this are not returned, with or without a warning.
 _USABLE = 1e-6
 
@@ -154,12 +156,17 @@ def _explained(problem: Problem, message: str, begun: Search | None) -> Infeasib
         why = explanation.reason or "the limits on what is held leave none, by the solver's word alone"
         explanation = Diagnosis(False, (), why)
     # Checks before any solver say already which numbers clash.
-    said = f"{message} {explanation.ways or explanation.sentence}" if message else explanation.sentence
+    said = f"{message} {explanation.ways}" if message else explanation.sentence
     return InfeasibleError(said.strip(), explanation)
 
 
 def diagnosed(problem: Problem, order: Sequence[str] = ()) -> Diagnosis:
     """Whether there is a portfolio within all limits, and if there is none, why not."""
+    try:
+        problem.check()
+    except InfeasibleError as error:
+        found = explain(problem, _minimum, order)
+        return found if found.conflict else Diagnosis(False, (), str(error).rstrip("."))
     return explain(problem, _minimum, order)
 
 
@@ -195,10 +202,9 @@ def _find(problem: Problem, solver: Solver | None) -> tuple[Solution, list[str]]
     if best is None or best.status not in ("optimal", "stopped"):
         refuse_unbounded(problem, find)
     if best is None:
-        raise SolverFailure(
-            f"No solver found weights ({'; '.join(reasons)}). Check the scale of the data and loosen tight limits."
-        )
-    return dataclasses.replace(best, seconds=time.perf_counter() - start), reasons
+        advice = "" if any("time_limit" in reason for reason in reasons) else _ADVICE
+        raise SolverFailure(f"No solver found weights ({'; '.join(reasons)}).{advice}")
+    return dataclasses.replace(best, seconds=time.perf_counter() - start, fallbacks=tuple(reasons)), reasons
 
 
 def _minimum(problem: Problem, seconds: float, tolerance: float = 1e-8) -> Solution | None:

@@ -145,7 +145,7 @@ def _cause(problem: Problem, d: Array) -> _Cause:
     if position.X is not None:
         moved = np.argsort(-np.abs(d), kind="stable")[: np.count_nonzero(np.abs(d) > 1e-3 * np.abs(d).max())]
         columns = position.rows[:, moved]
-        if (np.ptp(columns, axis=0) == 0).all():
+        if len(columns) > 1 and (np.ptp(columns, axis=0) == 0).all():
             return _Cause(" Their returns are constant.", f"Leave out what does not move. {_SPREAD}")
         alike = next((same for i in range(len(moved)) if len(same := _equal_to(columns, i)) > 1), None)
         if alike is not None:
