@@ -70,7 +70,8 @@ def _by_formats(texts: pd.Series, lines: Any, where: str, formats: tuple[str, ..
         row = int((complete[0] != complete[1]).to_numpy().argmax())
         raise InputError(
             f"{where}: the dates can be read with the day first and with the month first, as "
-            f"{shown(texts.iloc[row])} in line {lines[row]}: {_REMEDY} for the day first, or {formats[1]} for the month first."
+            f"{shown(texts.iloc[row])} in line {lines[row]}: {_REMEDY} for the day first, or "
+            f"{formats[1]} for the month first."
         )
     return pd.DatetimeIndex(complete[0], name="date")
 
