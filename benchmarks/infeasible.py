@@ -109,10 +109,15 @@ those that clash. The cause is known by construction. A program in cvxpy that kn
 Clarabel with risks) checks that the limits that are named clash by themselves, that each suggested change is *enough*,
 and that with a hundredth less (with one less, of whole numbers) it is not.
 
-**named**: the limits of the cause are among those in the explanation, which clash by themselves. **changes**: suggested
-ones, and how many of them are right. **open**: what was not settled in time. **ms**, **÷ fit**: median time of the fit
-that fails, with its explanation, alone and in units of that of the same problem with twice the first change (once, of
-whole numbers; a search for few names ends after {seconds:.0f} s); **worst**: the largest such ratio.
+Of each problem it is counted whether the explanation is right, and its time is compared with that of a fit:
+
+* **named**: problems whose explanation names the limits that cause the clash, and only limits that clash by themselves.
+* **changes**: changes that were suggested. **right**: those of them that passed the check above.
+* **open**: limits for which no change was found in time.
+* **ms**: median time of a fit that fails, with its explanation.
+* **÷ fit**: that time, divided by the time of a fit that succeeds: of the same problem, after its first suggested
+  change was made, twice as large (just as large, of whole numbers). 3 says that to fail takes as long as three such
+  fits. A search for few names ends after {seconds:.0f} s. The column has the median, **worst** the largest.
 
 """
 

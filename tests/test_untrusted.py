@@ -49,6 +49,50 @@ def test_a_small_parquet_file_that_is_large_in_memory_is_refused(folder):
     assert "in memory 17.6 MB; the limit is 2 MB" in result.output
 
 
+def bombs(pyarrow):
+    """Columns that are small in the file and large in memory."""
+    n, long = 1000, 100_000
+    indices = pyarrow.array([0] * n, pyarrow.int32())
+    prices = pyarrow.array([1.0] * n)
+    text = pyarrow.DictionaryArray.from_arrays(indices, pyarrow.array(["x" * long]))
+    days = pyarrow.array(pd.date_range("2020-01-01", periods=n))
+    lists = pyarrow.array([[1.0] * 100] * n)
+    return {
+        "text of 100 MB in memory": {"Date": text, "I": prices},
+        "column 'I': dictionary": {"Date": days, "I": text},
+        "column 'I': list": {"Date": days, "I": lists},
+        "column 'Date': list": {"Date": lists, "I": prices},
+        "column 'I': binary": {"Date": days, "I": pyarrow.array([b"x"] * n)},
+    }
+
+
+@pytest.mark.parametrize("place", range(5))
+def test_text_and_lists_of_parquet_are_measured_before_they_are_laid_out(folder, place):
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    message, columns = list(bombs(pyarrow).items())[place]
+    parquet.write_table(pyarrow.table(columns), "bomb.parquet", compression="zstd")
+    assert Path("bomb.parquet").stat().st_size < 100_000
+    before, pool = pyarrow.total_allocated_bytes(), pyarrow.default_memory_pool()
+    result = CliRunner().invoke(main, ["track", "bomb.parquet", "-b", "I", "--max-size", "50MB"])
+    assert result.exit_code == 2
+    assert message in result.output
+    assert len(result.output) < 500
+    assert pool.max_memory() - before < 50_000_000
+
+
+def test_text_of_names_in_parquet_is_measured(folder):
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    pd.DataFrame({"A": [1.0, 1.1, 1.0], "I": [1.0, 1.1, 1.2]}, pd.date_range("2020", periods=3)).to_csv("p.csv")
+    text = next(iter(bombs(pyarrow).values()))["Date"]
+    parquet.write_table(pyarrow.table({"asset": text, "group": text}), "groups.parquet", compression="zstd")
+    options = ["--groups", "groups.parquet", "--max-group", "1", "--max-size", "50MB"]
+    result = CliRunner().invoke(main, ["track", "p.csv", "-b", "I", *options])
+    assert result.exit_code == 2
+    assert "groups.parquet has text of 200 MB in memory" in result.output
+
+
 @pytest.mark.parametrize("content", [b"PAR1 and then nothing", b"\x00\xff\xfe", b"Date,A,I\n" + b"9" * 100_000])
 def test_files_that_are_nothing_are_told(folder, content):
     Path("odd.csv").write_bytes(content)

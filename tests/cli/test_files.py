@@ -1,5 +1,8 @@
 """What files may look like, and what is said of those that are wrong."""
 
+import contextlib
+import os
+import threading
 from pathlib import Path
 
 import pandas as pd
@@ -62,8 +65,10 @@ PROBLEMS = {
     "no name": (table(*GOOD, header="Date,A,,I"), "column 3 has numbers, but no name"),
     "zero": (table(*GOOD[:2], "2020-01-03,0,1,1"), "a price must be positive, but prices: 'A', 2020-01-03 is 0"),
     "negative": (table(*GOOD[:2], "2020-01-03,-1,1,1"), "Give --returns if they are."),
-    "infinite": (table(*GOOD[:2], "2020-01-03,inf,1,1"), "a price must be finite"),
+    "infinite": (table(*GOOD[:2], "2020-01-03,inf,1,1"), "line 4, column 'A': inf is no number"),
     "text": (table(*GOOD[:2], "2020-01-03,x,1,1"), "line 4, column 'A': 'x' is no number"),
+    "long text": (table(*GOOD[:2], f"2020-01-03,{'x' * 999},1,1"), f"column 'A': '{'x' * 60}...' is no number"),
+    "long date": (table(f"{'9' * 999},1,1,1"), f"line 2: '{'9' * 60}...' in the first column is not a date"),
     "truth": (table("2020-01-03,True,1,1"), "column 'A': 'True' is no number"),
     "thousands": (table(*GOOD[:2], '2020-01-03,"1,200.5",1,1'), "Thousands separators are not read"),
     "thousands, german": (table("13.2.2020;1.200,5;1", header="Date;A;I"), "'1.200,5' is no number. Thousands"),
@@ -149,3 +154,38 @@ def test_dates_of_an_index_in_a_file_of_its_own_are_joined(run):
     assert "2 assets, 2 returns from 2020-01-03 to 2020-01-13" in result.stderr
     assert "cannot be joined" in run("track", file, "-b", index, "--exclude", "I", "--returns", code=2).stderr
     assert "must have one column besides the dates" in run("track", "stocks.csv", "-b", "gaps.csv", code=2).stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names")
+def test_no_more_is_read_of_a_pipe_than_its_limit(run):
+    os.mkfifo("pipe")
+    written = []
+
+    def feed():
+        with open("pipe", "wb", buffering=0) as pipe, contextlib.suppress(BrokenPipeError):
+            for _ in range(1000):  # without a limit, all 64 MB would be read
+                written.append(pipe.write(b"\0" * 65_536))
+
+    feeder = threading.Thread(target=feed)
+    feeder.start()
+    result = run("track", "pipe", "-b", "I", "--max-size", "1MB", code=2)
+    feeder.join(20)
+    assert "pipe has more than 1 MB" in result.stderr
+    assert sum(written) < 3_000_000
+
+
+def test_parquet_from_elsewhere_gives_the_same(run, files):
+    pyarrow = pytest.importorskip("pyarrow")
+    pytest.importorskip("pyarrow.parquet")
+    prices = pd.read_csv(files / "prices.csv")
+    expected = run("track", "prices.csv", "-b", "SP500").stdout
+    plain = pyarrow.Table.from_pandas(prices.assign(Note="x"), preserve_index=False).replace_schema_metadata(None)
+    for kind in (pyarrow.string(), pyarrow.large_string(), pyarrow.dictionary(pyarrow.int32(), pyarrow.string())):
+        dates = plain.column("Date").cast(pyarrow.string()).combine_chunks()
+        dates = dates.dictionary_encode() if pyarrow.types.is_dictionary(kind) else dates.cast(kind)
+        pyarrow.parquet.write_table(plain.set_column(0, "Date", dates), "f.parquet")
+        assert run("track", "f.parquet", "-b", "SP500", "--exclude", "Note").stdout == expected
+    days = pd.to_datetime(prices["Date"])
+    for dates in (days.dt.date, days.dt.strftime("%Y%m%d").astype(int)):
+        prices.assign(Date=dates).to_parquet("f.parquet")
+        assert run("track", "f.parquet", "-b", "SP500").stdout == expected

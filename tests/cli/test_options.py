@@ -31,6 +31,13 @@ from trackfolio.cli import main
     (["--cardinalty", "5"], "--cardinality"),
     (["--sep", ";"], "the header has one field only, if columns are separated by ';'"),
     (["--max-weight", "5"], "--max-weight 5 is above 1: weights are shares of 1, 5 % is 0.05."),
+    (["--max-weight", "-1"], "-1.0 is not in the range x>=0"),
+    (["--max-weight", "nan"], "'--max-weight': 'nan' is not a number"),
+    (["--min-weight", "nan"], "'nan' is not a number"),
+    (["--max-group", "tech=nan", "--groups", "sectors.csv"], "'tech=nan' is neither a weight"),
+    (["--max-turnover", "nan", "--previous", "sectors.csv"], "'nan' is not a number"),
+    (["-k", "5", "--time-limit", "nan"], "'nan' is not a number"),
+    (["--value", "nan", "--shares", "a.csv"], "'nan' is not a number"),
     (["--max-group", "tech=30", "--groups", "sectors.csv"], "--max-group 30 is above 1"),
     (["--sep", "ab"], "is not one character"),
     (["--out", "weights.txt"], "ends with none of .csv, .parquet, .json"),
@@ -51,6 +58,12 @@ def test_backtest_options_that_cannot_be(run):
     ):  # fmt: skip
         options = ["--train", train, "--rebalance", rebalance]
         assert message in run("backtest", "prices.csv", "-b", "SP500", *options, code=2).stderr
+
+
+@pytest.mark.parametrize("option", ["--cost", "--fee"])
+def test_costs_are_numbers(run, option):
+    options = ["--train", "252", "--rebalance", "ME", option, "nan"]
+    assert "'nan' is not a number" in run("backtest", "prices.csv", "-b", "SP500", *options, code=2).stderr
 
 
 def test_nothing_is_overwritten_without_force(run):

@@ -8,6 +8,7 @@ import sys
 import time
 
 import pandas as pd
+import pytest
 
 from tests.cli.support import COMMAND, ENVIRONMENT, ROOT, write_files
 from trackfolio.datasets import make_index_market
@@ -99,6 +100,42 @@ def test_warnings_are_one_line(files, tmp_path):
     run = subprocess.run([sys.executable, "-c", code], cwd=files, env=ENVIRONMENT, capture_output=True, text=True)
     assert run.stderr == "Warning: --max-weight is odd\n"
     assert run.stdout.startswith("asset,weight\n")
+
+
+NOISE = """\
+import ctypes, os, sys
+import trackfolio.tracking as t
+from trackfolio.cli import main
+fit = t.MinTrackingError.fit
+def loud(self, *a, **k):
+    os.write(1, b"noise from below\\n")
+    ctypes.CDLL(None).puts(b"noise from C")  # which stays in a buffer until it is flushed
+    return fit(self, *a, **k)
+t.MinTrackingError.fit = loud
+try:
+    main(["track", "prices.csv", "-b", "SP500", "-q", *sys.argv[1:]])
+except SystemExit:
+    print("after")
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no puts by this name")
+@pytest.mark.parametrize("options", [[], ["--format", "csv", "--force", "-o", "/dev/stdout"]])
+def test_stdout_has_nothing_but_tables(files, options):
+    command = [sys.executable, "-c", NOISE, *options]
+    run = subprocess.run(command, cwd=files, env=ENVIRONMENT, capture_output=True, text=True)
+    assert run.stdout == process("track", "prices.csv", "-b", "SP500", folder=files).stdout + "after\n"
+    assert sorted(run.stderr.splitlines()) == ["noise from C", "noise from below"]
+
+
+def test_streams_that_are_closed_are_no_error(files):
+    for closed, out in (("2>&-", "asset,weight\n"), (">&-", "")):
+        line = f"{sys.executable} -m trackfolio track prices.csv -b SP500 -o {'w.csv' if not out else '-'} -q {closed}"
+        run = subprocess.run(
+            ["sh", "-c", line + " --force"], cwd=files, env=ENVIRONMENT, capture_output=True, text=True
+        )
+        assert (run.returncode, run.stdout[: len("asset,weight\n")]) == (0, out), run.stderr
+    (files / "w.csv").unlink()
 
 
 # The page.

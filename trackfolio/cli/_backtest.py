@@ -7,7 +7,7 @@ import click
 
 from trackfolio.cli._errors import STOPPED, InputError
 from trackfolio.cli._interrupts import one_ends_all
-from trackfolio.cli._options import FILE, Limits, Output, Source, limit_options, output_options, source_options
+from trackfolio.cli._options import FILE, Limits, Number, Output, Source, limit_options, output_options, source_options
 from trackfolio.cli._places import check_places, format_of
 from trackfolio.cli._speech import counted, say
 
@@ -29,7 +29,7 @@ from trackfolio.cli._speech import counted, say
 @click.option("--expanding", is_flag=True, help="Train on all rows so far; --train is the length of the first set.")
 @click.option(
     "--cost",
-    type=click.FloatRange(min=0),
+    type=Number(min=0),
     metavar="SHARE",
     default=0.0,
     show_default=True,
@@ -37,7 +37,7 @@ from trackfolio.cli._speech import counted, say
 )
 @click.option(
     "--fee",
-    type=click.FloatRange(0, 1),
+    type=Number(0, 1),
     metavar="SHARE",
     default=0.0,
     show_default=True,

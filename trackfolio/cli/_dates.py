@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from trackfolio.cli._errors import InputError
+from trackfolio.cli._text import shown
 
 _TIME = r"(?:[T ]\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?)?"
 _ZONE = re.compile(r"(\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?) ?(?:Z|UTC|[+-]\d{2}:?\d{2})$")
@@ -39,7 +40,7 @@ def read_dates(texts: pd.Series, lines: Any, where: str, given: str | None) -> p
     form = next((form for form in _FORMS if form[0].fullmatch(first)), None)
     if form is None:
         raise InputError(
-            f"{where}, line {lines[0]}: {first!r} in the first column is not a date that is recognised "
+            f"{where}, line {lines[0]}: {shown(first)} in the first column is not a date that is recognised "
             f"(2020-12-31, 31.12.2020, 12/31/2020, 20201231); the first column holds the dates: {_REMEDY}."
         )
     pattern, formats = form
@@ -47,8 +48,8 @@ def read_dates(texts: pd.Series, lines: Any, where: str, given: str | None) -> p
     if not fits.all():
         row = int((~fits).argmax())
         raise InputError(
-            f"{where}, line {lines[row]}: {texts.iloc[row]!r} is not a date of the same form as {first!r} in line "
-            f"{lines[0]}."
+            f"{where}, line {lines[row]}: {shown(texts.iloc[row])} is not a date of the same form as "
+            f"{shown(first)} in line {lines[0]}."
         )
     return _by_formats(texts, lines, where, formats)
 
@@ -62,14 +63,15 @@ def _by_formats(texts: pd.Series, lines: Any, where: str, formats: tuple[str, ..
         row = int(best.isna().to_numpy().argmax())
         known = "" if form == "ISO8601" else f" in the form {form}"
         raise InputError(
-            f"{where}, line {lines[row]}: {texts.iloc[row]!r} is not a date{known} "
+            f"{where}, line {lines[row]}: {shown(texts.iloc[row])} is not a date{known} "
             f"({int(best.isna().sum())} of {len(texts)} dates cannot be read)."
         )
     if any(not complete[0].equals(other) for other in complete[1:]):
         row = int((complete[0] != complete[1]).to_numpy().argmax())
         raise InputError(
-            f"{where}: the dates can be read with the day first and with the month first, as {texts.iloc[row]!r} in "
-            f"line {lines[row]}: {_REMEDY} for the day first, or {formats[1]} for the month first."
+            f"{where}: the dates can be read with the day first and with the month first, as "
+            f"{shown(texts.iloc[row])} in line {lines[row]}: {_REMEDY} for the day first, or "
+            f"{formats[1]} for the month first."
         )
     return pd.DatetimeIndex(complete[0], name="date")
 

@@ -2,10 +2,7 @@
 
 import dataclasses
 import difflib
-import io
-import sys
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,12 +11,11 @@ import pandas as pd
 from trackfolio.cli._dates import read_dates
 from trackfolio.cli._errors import InputError
 from trackfolio.cli._options import Source
+from trackfolio.cli._parquet import any_table, number_table
 from trackfolio.cli._places import STDOUT
+from trackfolio.cli._sizes import read_bytes
 from trackfolio.cli._speech import say
-from trackfolio.cli._tables import NEEDS_PYARROW
-from trackfolio.cli._text import check_numbers, decoded, name_table, text_table
-
-_HINT = "give --max-size if the memory is enough (about four times the size), or fewer dates and columns"
+from trackfolio.cli._text import check_numbers, decoded, name_table, shown, text_table
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,9 +39,9 @@ class Table:
 def read_table(name: str, source: Source, exclude: tuple[str, ...] = ()) -> Table:
     """A table of prices or returns, its first column dates; columns to exclude may hold anything."""
     where = "standard input" if name == STDOUT else name
-    data = _bytes(name, where, source.max_size)
+    data = read_bytes(name, where, source.max_size)
     if data[:4] == b"PAR1":
-        frame, lines, unit = _parquet(data, where, source.max_size), None, "row"
+        frame, lines, unit = number_table(data, where, source.max_size, exclude), None, "row"
         texts = frame.iloc[:, 0]
     else:
         frame, lines = text_table(decoded(data, where), where, source.sep, source.decimal)
@@ -68,10 +64,9 @@ def read_table(name: str, source: Source, exclude: tuple[str, ...] = ()) -> Tabl
 
 def read_names(name: str, what: str, source: Source) -> list[tuple[str, str]]:
     """Pairs of an asset's name and something of it, from a file of two columns (or more, by their names)."""
-    data = _bytes(name, name, source.max_size)
+    data = read_bytes(name, name, source.max_size)
     if data[:4] == b"PAR1":
-        frame = _parquet(data, name, source.max_size)
-        # An index of numbers is that of the rows; names come first otherwise.
+        frame = any_table(data, name, source.max_size)
         header, rows = [str(c) for c in frame.columns], frame.astype("str").to_numpy().tolist()
     else:
         header, rows = name_table(decoded(data, name), name, source.sep)
@@ -88,7 +83,7 @@ def read_names(name: str, what: str, source: Source) -> list[tuple[str, str]]:
     known: set[str] = set()
     for asset, _ in pairs:
         if asset in known:
-            raise InputError(f"{name} names {asset!r} twice.")
+            raise InputError(f"{name} names {shown(asset)} twice.")
         known.add(asset)
     return pairs
 
@@ -98,54 +93,6 @@ def closest(name: str, known: Iterable[str]) -> str:
     by_lower = {other.lower(): other for other in known}
     close = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.4)
     return f" Did you mean {by_lower[close[0]]!r}?" if close else ""
-
-
-def _bytes(name: str, where: str, most: int) -> bytes:
-    """All of a file that is not too large."""
-    if name == STDOUT:
-        data: bytes = sys.stdin.buffer.read(most + 1)
-    else:
-        size = Path(name).stat().st_size
-        if size > most:
-            raise InputError(f"{where} has {_size(size)}, the limit is {_size(most)}: {_HINT}.")
-        data = Path(name).read_bytes()
-    if len(data) > most:
-        raise InputError(f"{where} has more than {_size(most)}: {_HINT}.")
-    if not data:
-        raise InputError(f"{where} is empty.")
-    return data
-
-
-def _size(size: int) -> str:
-    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if size >= factor:
-            return f"{size / factor:.3g} {unit}"
-    return f"{size} bytes"
-
-
-def _parquet(data: bytes, where: str, most: int) -> pd.DataFrame:
-    try:
-        from pyarrow.parquet import ParquetFile
-
-        shape = ParquetFile(io.BytesIO(data)).metadata
-        # A number repeated takes no room in the file, but eight bytes in memory.
-        if 8 * shape.num_rows * shape.num_columns > most:
-            raise InputError(
-                f"{where} has {shape.num_rows} rows and {shape.num_columns} columns, in memory "
-                f"{_size(8 * shape.num_rows * shape.num_columns)}; the limit is {_size(most)}: {_HINT}."
-            )
-        frame = pd.read_parquet(io.BytesIO(data))
-    except InputError:
-        raise
-    except ImportError as error:
-        raise InputError(NEEDS_PYARROW) from error
-    except Exception as error:  # pyarrow's own errors, which are not known without it
-        raise InputError(f"{where} cannot be read as Parquet: {error}") from error
-    # pandas keeps an index of dates apart from the columns; other programs have it as the first of them.
-    frame = frame if isinstance(frame.index, pd.RangeIndex) else frame.reset_index()
-    if frame.empty:
-        raise InputError(f"{where} has no rows.")
-    return frame.set_axis(frame.columns.map(str), axis="columns")
 
 
 def _sorted(table: Table) -> Table:

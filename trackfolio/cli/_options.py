@@ -3,6 +3,7 @@
 import dataclasses
 import datetime
 import functools
+import math
 import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -23,6 +24,16 @@ RISKS = ["rmse", "std", "variance", "mad", "semideviation", "semivariance", "gin
          "max-drawdown", "average-drawdown", "cdar", "edar", "ulcer"]  # fmt: skip
 FILE = click.Path(dir_okay=False)
 EXISTING = click.Path(exists=True, dir_okay=False, readable=True)
+
+
+class Number(click.FloatRange):
+    """A number within its range: click's own takes what is no number."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> float:
+        number: float = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value!r} is not a number.", param, ctx)
+        return number
 
 
 class _Day(_ParamType):
@@ -63,8 +74,8 @@ class _GroupLimit(_ParamType):
             return value
         group, found, number = str(value).rpartition("=")
         try:
-            return group if found else None, float(number)
-        except ValueError:
+            return group if found else None, Number(min=0).convert(number, param, ctx)
+        except click.BadParameter:
             self.fail(f"{value!r} is neither a weight such as 0.3 nor a group's, such as tech=0.3.", param, ctx)
 
 
@@ -150,7 +161,7 @@ def _remember(key: str) -> Callable[..., None]:
     return callback
 
 
-_SHARE = click.FloatRange(min=0)
+_SHARE = Number(min=0)
 
 source_options = _family(
     "source",
@@ -179,9 +190,9 @@ limit_options = _family(
     click.option("--cardinality", "-k", type=click.IntRange(min=1), metavar="N", help="Largest number of assets held."),
     click.option("--min-position", type=_SHARE, metavar="SHARE",
                  help="Least weight of an asset that is held, as a share of 1 (0.005 is 0.5 %)."),
-    click.option("--min-weight", type=float, metavar="SHARE", default=0.0, show_default=True,
+    click.option("--min-weight", type=Number(), metavar="SHARE", default=0.0, show_default=True,
                  help="Least weight of every asset, as a share of 1; negative allows shorts."),
-    click.option("--max-weight", type=float, metavar="SHARE", default=1.0, show_default=True,
+    click.option("--max-weight", type=_SHARE, metavar="SHARE", default=1.0, show_default=True,
                  help="Largest weight of an asset, as a share of 1 (0.05 is 5 %)."),
     click.option("--max-turnover", type=_SHARE, metavar="SHARE",
                  help="Largest one-way turnover against the holdings, as a share of 1: half the sum of all trades."),
@@ -193,9 +204,9 @@ limit_options = _family(
     click.option("--risk", type=click.Choice(RISKS), metavar="RISK",
                  help=f"Risk that is made least, per period: {', '.join(RISKS)}.  "
                  "[default: rmse of the active returns; variance in frontier]"),
-    click.option("--confidence", type=click.FloatRange(0, 1, min_open=True, max_open=True), metavar="SHARE",
+    click.option("--confidence", type=Number(0, 1, min_open=True, max_open=True), metavar="SHARE",
                  help="Level of cvar, evar, cdar and edar, as a share of 1.  [default: 0.95]"),
-    click.option("--time-limit", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS",
+    click.option("--time-limit", type=Number(min=0, min_open=True), metavar="SECONDS",
                  help="Seconds after which a search for the best names stops, each.  [default: 60]"),
 )  # fmt: skip
 

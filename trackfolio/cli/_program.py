@@ -13,6 +13,7 @@ from trackfolio.cli._demo import demo
 from trackfolio.cli._errors import INTERRUPTED, understandable
 from trackfolio.cli._frontier import frontier
 from trackfolio.cli._speech import forget_the_pipe, one_line_warnings
+from trackfolio.cli._stdout import stdout_for_tables
 from trackfolio.cli._track import track
 
 _WIDTH = 100
@@ -37,7 +38,7 @@ class _Program(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; errors from within become sentences."""
         try:
-            with one_line_warnings():
+            with stdout_for_tables(), one_line_warnings():
                 return super().invoke(ctx)
         except (click.ClickException, click.Abort, click.exceptions.Exit):
             raise

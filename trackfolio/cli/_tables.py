@@ -20,7 +20,7 @@ def write_table(table: pd.DataFrame, name: str, what: str, *, force: bool, given
     """Write all columns of a table, without its index."""
     kind = format_of(name, given)
     data = _encoded(table, kind)
-    if name == STDOUT:
+    if name in (STDOUT, "/dev/stdout"):  # the device is stderr by now
         if kind == "parquet" and sys.stdout.isatty():
             raise InputError("Parquet is not for a terminal: give --out FILE, or a pipe.")
         try:

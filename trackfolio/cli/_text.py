@@ -15,6 +15,7 @@ _SEPARATORS = (";", "\t", ",", "|")
 _SAMPLE = 5
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}([.,' \u00a0\u202f])\d{3}(\1\d{3})*([.,]\d*)?")
 _COMMAS = " Are there thousands separators or decimal commas? See --sep and --decimal."
+_LONGEST_SHOWN = 60
 # Holds what goes beyond the header, so that no line is cut off in silence.
 _BEYOND = "\0beyond"
 
@@ -70,6 +71,11 @@ def name_table(text: str, where: str, sep: str | None) -> tuple[list[str], list[
     return rows[0], rows[1:]
 
 
+def shown(value: str) -> str:
+    """A value in quotes; of a long one, where it begins."""
+    return repr(value if len(value) <= _LONGEST_SHOWN else f"{value[:_LONGEST_SHOWN]}...")
+
+
 def _fields(line: str, sep: str) -> list[str]:
     return next(csv.reader([line], delimiter=sep), [])
 
@@ -89,7 +95,7 @@ def _separator(text: str, where: str, given: str | None) -> str:
     sep = max(counts, key=lambda sep: counts[sep][0])
     if counts[sep][0] < 2:
         raise InputError(
-            f"{where}: line 1 has one field only: {lines[0][:60]!r}. A first column with dates and a column per asset "
+            f"{where}: line 1 has one field only: {shown(lines[0])}. A first column with dates and a column per asset "
             "are needed; if the separator is none of ; , tab and |, give --sep."
         )
     return sep
@@ -101,8 +107,8 @@ def _header(text: str, where: str, sep: str) -> list[str]:
         raise InputError(f"{where}: the header has one field only, if columns are separated by {sep!r}: see --sep.")
     if len(names) > 1 and all(re.fullmatch(r"[+-]?[\d.,eE+-]*\d", name) for name in names[1:]):
         raise InputError(
-            f"{where}: line 1 holds numbers, where names are expected: {sep.join(names[:3])!r}. Give the file a header "
-            "with a name for each column."
+            f"{where}: line 1 holds numbers, where names are expected: {shown(sep.join(names[:3]))}. Give the "
+            "file a header with a name for each column."
         )
     twice = [name for name in dict.fromkeys(names[1:]) if name and names[1:].count(name) > 1]
     if twice:
@@ -163,9 +169,12 @@ def _without_unnamed(frame: pd.DataFrame, where: str) -> pd.DataFrame:
 def check_numbers(frame: pd.DataFrame, lines: Any, where: str) -> None:
     """Refuse a column with something that is no number, naming the first of it."""
     for name, kind in frame.dtypes.items():
-        if pd.api.types.is_any_real_numeric_dtype(kind):
-            continue
         column = frame[name]
+        if pd.api.types.is_any_real_numeric_dtype(kind):
+            infinite = np.isinf(column.to_numpy(dtype=float, na_value=np.nan))
+            if infinite.any():
+                raise InputError(f"{where}, line {lines[int(infinite.argmax())]}, column {name!r}: inf is no number.")
+            continue
         wrong = (pd.to_numeric(column, errors="coerce").isna() | pd.api.types.is_bool_dtype(kind)) & column.notna()
         row = int(wrong.to_numpy().argmax())
         value = str(column.iloc[row])
@@ -173,4 +182,4 @@ def check_numbers(frame: pd.DataFrame, lines: Any, where: str) -> None:
             hint = " Thousands separators are not read: export numbers without them; see --decimal for decimal commas."
         else:
             hint = " If it is not an asset, leave the column out with --exclude."
-        raise InputError(f"{where}, line {lines[row]}, column {name!r}: {value!r} is no number.{hint}")
+        raise InputError(f"{where}, line {lines[row]}, column {name!r}: {shown(value)} is no number.{hint}")

@@ -5,6 +5,7 @@ import click
 from trackfolio.cli._options import (
     FILE,
     Limits,
+    Number,
     Output,
     Source,
     limit_options,
@@ -21,7 +22,7 @@ from trackfolio.cli._speech import say
 @output_options
 @click.option(
     "--value",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Number(min=0, min_open=True),
     metavar="AMOUNT",
     help="Amount to invest, cash included, in the money of the prices; goes with --shares.",
 )
