@@ -27,6 +27,8 @@ _NEAR = 2e-3
 _MOST_STEPS = 60
 # Gap to which the least give is solved: numbers are shown with few digits.
 _OF_COLUMN = 1e-6
+# And what mixed-integer solvers may be wrong by.
+_OF_INTEGERS = 1e-4
 # Limits have so many digits at most; numbers with more are not worth a trial.
 _FEW_DIGITS = 5
 _SMALLEST = key_of("min_position")
@@ -199,8 +201,11 @@ class LeastGives:
             )
         except TimeoutError:
             return None
-        # Too little is what a question says of it, not this program.
-        return self._no_value(part) if found is None else Bracket(0.0, found)
+        if found is None:
+            return self._no_value(part)
+        # What is held has bounds and sizes of several ways to be written: there, questions say what is too little.
+        low, high = found
+        return Bracket(0.0 if part.key in sizes else (1 - _OF_INTEGERS) * low, high)
 
     def _no_value(self, part: Part) -> Bracket:
         """No value is enough; of bounds that end nowhere else, none as far as they were moved."""

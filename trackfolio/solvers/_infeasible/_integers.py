@@ -28,8 +28,8 @@ def least_give_of_few(
     is_whole: bool,
     unit: float,
     seconds: float,
-) -> float | None:
-    """Least give of one limit, as far as a mixed-integer solver tells; None where none is enough.
+) -> tuple[float, float] | None:
+    """Least give of one limit by a mixed-integer solver: its bound, and what it found; None where none is enough.
 
     `relaxed` is the problem with something `given` by the limit, in proportion to which all that depends on it gives
     way up to `far`, the problem with all that it can give.
@@ -63,8 +63,8 @@ def least_give_of_few(
         return None
     if result.status != 0:
         raise TimeoutError
-    found = float(result.x[-1]) / size
-    return round(found) if is_whole else found
+    low, high = float(result.mip_dual_bound) / size, float(result.x[-1]) / size
+    return low, round(high) if is_whole else high
 
 
 def _are_equal(one: Array | None, other: Array | None) -> bool:
